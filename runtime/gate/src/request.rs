@@ -1,0 +1,203 @@
+//! The one request: who (`subject`) wants to do what (`action`) to what (`resource`), in which `context`.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use jiff::Timestamp;
+
+use crate::digest::Sha256;
+use crate::document::{Document, DocumentError, DocumentErrorKind, Pointer, Value};
+
+/// A request, checked: `subject` and `resource` with `type` and `id`, `action` with `name`, optionally `context`.
+///
+/// Its digest is the sha256 of the bytes that were parsed, so that what is approved or replayed is what was sent.
+#[derive(Debug)]
+pub struct Request {
+    document: Document,
+    now: Timestamp,
+    now_text: String,
+    sha256: OnceLock<Sha256>,
+    /// Objects and arrays that a policy asked for, written once for all policies.
+    containers: Mutex<HashMap<Box<str>, Arc<str>>>,
+}
+
+/// Why a request was refused. Nothing proceeds.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct RequestError {
+    /// Stable: `request.syntax`, `request.duplicate-key`, `request.depth`, `request.number`, `request.size`,
+    /// `request.shape`.
+    pub code: &'static str,
+    /// What, where and how to mend it.
+    pub message: String,
+}
+
+impl Request {
+    /// Parses and checks a request. `now` is the host's clock: policies read it as `/now`, waivers end by it.
+    ///
+    /// # Errors
+    /// [`RequestError`]: what is wrong and where.
+    pub fn parse(bytes: &[u8], now: Timestamp) -> Result<Request, RequestError> {
+        let document = Document::parse(bytes)?;
+        check_shape(&document)?;
+        Ok(Request {
+            document,
+            now,
+            now_text: format!("{now:.3}"),
+            sha256: OnceLock::new(),
+            containers: Mutex::default(),
+        })
+    }
+
+    /// The bytes that were parsed.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.document.text().as_bytes()
+    }
+
+    /// The host's clock when the request arrived.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// `now` as policies see it: RFC 3339, UTC, milliseconds.
+    #[must_use]
+    pub fn now_text(&self) -> &str {
+        &self.now_text
+    }
+
+    /// sha256 of [`Request::bytes`], computed at the first call.
+    #[must_use]
+    pub fn sha256(&self) -> Sha256 {
+        *self.sha256.get_or_init(|| Sha256::of(self.bytes()))
+    }
+
+    /// The field at a pointer, as policies see it.
+    #[must_use]
+    pub fn get(&self, pointer: &Pointer) -> Value<'_> {
+        if let [only] = pointer.segments()
+            && &**only == "now"
+        {
+            return Value::Text(&self.now_text);
+        }
+        if self.document.is_container(pointer) {
+            let mut containers = self.containers.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(text) = containers.get(pointer.as_str()) {
+                return Value::Json(Arc::clone(text));
+            }
+            let value = self.document.get(pointer);
+            if let Value::Json(text) = &value {
+                containers.insert(pointer.as_str().into(), Arc::clone(text));
+            }
+            return value;
+        }
+        self.document.get(pointer)
+    }
+
+    /// The text at a pointer, where there is one.
+    #[must_use]
+    pub fn text(&self, pointer: &Pointer) -> Option<&str> {
+        match self.get(pointer) {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// The entities, with the members that must be non-empty strings.
+const ENTITIES: [(&str, &[&str]); 3] =
+    [("subject", &["type", "id"]), ("action", &["name"]), ("resource", &["type", "id"])];
+
+fn check_shape(document: &Document) -> Result<(), RequestError> {
+    let shape = |message: String| RequestError { code: "request.shape", message };
+    let pointer = |text: String| Pointer::new(&text).map_err(|problem| shape(problem.into()));
+    let root = pointer(String::new())?;
+    if document.is_object(&root) != Some(true) {
+        return Err(shape("a request is a JSON object with subject, action, resource and context".into()));
+    }
+    for key in document.keys(&root) {
+        if !matches!(key, "subject" | "action" | "resource" | "context") {
+            let key: String = key.chars().take(80).collect();
+            return Err(shape(format!(
+                "unknown member {key:?}: a request has subject, action, resource and context; put what else policies \
+                 should see into context"
+            )));
+        }
+    }
+    for (entity, members) in ENTITIES {
+        match document.is_object(&pointer(format!("/{entity}"))?) {
+            Some(true) => {}
+            Some(false) => return Err(shape(format!("/{entity} is not an object"))),
+            None => return Err(shape(format!("/{entity} is missing"))),
+        }
+        for member in members {
+            let at = pointer(format!("/{entity}/{member}"))?;
+            match document.get(&at) {
+                Value::Text(text) if !text.is_empty() => {}
+                Value::Missing => return Err(shape(format!("/{entity}/{member} is missing"))),
+                _ => return Err(shape(format!("/{entity}/{member} is not a non-empty string"))),
+            }
+        }
+    }
+    for optional in ["/subject/properties", "/action/properties", "/resource/properties", "/context"] {
+        if document.is_object(&pointer(optional.into())?) == Some(false) {
+            return Err(shape(format!("{optional} is not an object")));
+        }
+    }
+    Ok(())
+}
+
+impl From<DocumentError> for RequestError {
+    fn from(error: DocumentError) -> Self {
+        let code = match error.kind {
+            DocumentErrorKind::Syntax => "request.syntax",
+            DocumentErrorKind::DuplicateKey => "request.duplicate-key",
+            DocumentErrorKind::Depth => "request.depth",
+            DocumentErrorKind::Number => "request.number",
+            DocumentErrorKind::Size => "request.size",
+        };
+        RequestError { code, message: error.message }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Request, RequestError> {
+        Request::parse(text.as_bytes(), "2026-03-14T09:30:00Z".parse().expect("a time"))
+    }
+
+    const GOOD: &str = r#"{"subject":{"type":"user","id":"a"},"action":{"name":"deploy"},
+        "resource":{"type":"service","id":"pay"},"context":{"list":[1,2],"now":"later"}}"#;
+
+    #[test]
+    fn reads_fields_and_the_hosts_clock() {
+        let request = parse(GOOD).expect("valid");
+        let get = |at: &str| request.get(&Pointer::new(at).expect("pointer"));
+        assert_eq!(get("/now"), Value::Text("2026-03-14T09:30:00.000Z"));
+        assert_eq!(get("/context/now"), Value::Text("later"));
+        assert_eq!(get("/context/list"), Value::Json("[1,2]".into()));
+        assert_eq!(get("/context/list"), Value::Json("[1,2]".into()));
+        assert_eq!(request.sha256(), Sha256::of(GOOD.as_bytes()));
+    }
+
+    #[test]
+    fn refuses_other_shapes() {
+        for (text, says) in [
+            ("[]", "a JSON object"),
+            ("{}", "/subject is missing"),
+            (&GOOD.replace("\"user\"", "7"), "/subject/type is not"),
+            (&GOOD.replace("\"pay\"", "\"\""), "/resource/id is not"),
+            (&GOOD.replace("\"context\":", "\"now\":1,\"context\":"), "unknown member \"now\""),
+            (&GOOD.replace("{\"list\":[1,2],\"now\":\"later\"}", "3"), "/context is not an object"),
+            (&GOOD.replace("{\"name\":\"deploy\"}", "{\"name\":\"x\",\"properties\":[]}"), "/action/properties is not"),
+        ] {
+            let error = parse(text).expect_err(says);
+            assert_eq!(error.code, "request.shape");
+            assert!(error.message.contains(says), "{} does not say {says}", error.message);
+        }
+        assert_eq!(parse("{").expect_err("syntax").code, "request.syntax");
+    }
+}
