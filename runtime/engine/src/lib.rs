@@ -1,1 +1,32 @@
-//! (being written)
+//! Runs policies: each in a sandbox of its own, with every limit set before anything of the guest exists.
+//!
+//! What it does: inspects a module (`portcullis-inspect`), runs its `configure` once, snapshots it, compiles it, keeps the
+//! code in an authenticated cache, and evaluates requests in fresh instances with fuel, time, memory, table, stack,
+//! result, log and host-call limits. Whatever is not a well-formed answer is a [`Fault`](portcullis_gate::Fault) with a
+//! stable code. What it refuses to do: WASI, ambient data, reuse of instances, unlimited anything. The contract is
+//! `wit/policy.wit`; no type of wasmtime or of the generated bindings leaves this crate.
+
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")
+)]
+
+mod cache;
+mod call;
+mod config;
+mod deserialize;
+mod engine;
+mod error;
+mod load;
+mod policy;
+mod runner;
+mod sandbox;
+mod snapshot;
+mod text;
+mod ticker;
+mod wit;
+
+pub use cache::{CacheOptions, CacheUse};
+pub use engine::{Engine, EngineOptions, HostData, PolicySource};
+pub use error::{EngineError, LoadError};
+pub use policy::{Evaluation, Mode, Policy};

@@ -1,0 +1,148 @@
+//! The engine: two wasmtime engines that differ only in how they reset memory, one ticker, one cache.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use portcullis_gate::{Document, Limits, MAX_MEMORY_MIB, Pointer, Sha256, Value};
+use wasmtime::component::Linker;
+
+use crate::cache::{Cache, CacheOptions};
+use crate::config::{self, Reset};
+use crate::error::{EngineError, LoadError};
+use crate::policy::Policy;
+use crate::sandbox::{self, Sandbox};
+use crate::ticker::Ticker;
+
+/// How an engine is set up. Every figure is finite.
+#[derive(Clone, Debug)]
+pub struct EngineOptions {
+    /// Sandboxes that may exist at once, and are kept warm: at least the number of policies plus the number of
+    /// threads that evaluate. More evaluations at once than this are faults (`fault.host`), not waits.
+    pub instances: u32,
+    /// Largest memory that any policy's limits may allow, in bytes. Address space is set aside for each sandbox.
+    pub max_memory_bytes: u64,
+    /// Where compiled policies are kept; `None` compiles at every start.
+    pub cache: Option<CacheOptions>,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        EngineOptions { instances: 256, max_memory_bytes: MAX_MEMORY_MIB * 1024 * 1024, cache: None }
+    }
+}
+
+/// Loads and runs policies. Cheap to clone; clones share everything.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) small: Pool,
+    pub(crate) large: Pool,
+    pub(crate) ticker: Ticker,
+    /// `Err` says why the cache cannot be used.
+    pub(crate) cache: Option<Result<Cache, String>>,
+    configuration_sha256: Sha256,
+}
+
+/// One wasmtime engine with the world's imports defined.
+pub(crate) struct Pool {
+    pub(crate) engine: wasmtime::Engine,
+    pub(crate) linker: Linker<Sandbox>,
+}
+
+/// What a policy is loaded with.
+pub struct PolicySource<'a> {
+    /// The policy's name in the set, for messages.
+    pub name: &'a str,
+    /// Settings as JSON text; `{}` where there are none.
+    pub settings: &'a str,
+    /// Limits on every evaluation, on configuration and on the module.
+    pub limits: Limits,
+    /// The reference documents that the set gives this policy.
+    pub data: Arc<dyn HostData>,
+    /// The digest that the lock names. `None` only where there is no lock yet: writing one, testing a policy.
+    pub expected_sha256: Option<Sha256>,
+}
+
+/// Reference documents, as a policy reads them through the import `data`.
+pub trait HostData: Send + Sync {
+    /// The value at `pointer` in the document of that name; `None` where there is no such document.
+    fn value(&self, document: &str, pointer: &Pointer) -> Option<Value<'_>>;
+
+    /// Whether there is a document of that name.
+    fn has(&self, document: &str) -> bool;
+}
+
+impl HostData for BTreeMap<String, Document> {
+    fn value(&self, document: &str, pointer: &Pointer) -> Option<Value<'_>> {
+        Some(self.get(document)?.get(pointer))
+    }
+
+    fn has(&self, document: &str) -> bool {
+        self.contains_key(document)
+    }
+}
+
+impl Engine {
+    /// Sets up an engine.
+    ///
+    /// # Errors
+    /// [`EngineError`]: the address space or a thread is not to be had.
+    pub fn new(options: &EngineOptions) -> Result<Engine, EngineError> {
+        let pool = |reset| {
+            Pool::new(reset, options).map_err(|source| EngineError::Setup { instances: options.instances, source })
+        };
+        let small = pool(Reset::Memset)?;
+        let large = pool(Reset::Pagemap).or_else(|_| pool(Reset::Madvise))?;
+        let engines = [small.engine.weak(), large.engine.weak()];
+        let ticker = Ticker::start(move || {
+            for engine in &engines {
+                if let Some(engine) = engine.upgrade() {
+                    engine.increment_epoch();
+                }
+            }
+        })?;
+        let cache = options.cache.as_ref().map(Cache::open);
+        let configuration_sha256 = config::configuration_sha256();
+        Ok(Engine { shared: Arc::new(Shared { small, large, ticker, cache, configuration_sha256 }) })
+    }
+
+    /// The version of the engine that runs policies.
+    #[must_use]
+    pub fn version(&self) -> &'static str {
+        concat!("portcullis ", env!("CARGO_PKG_VERSION"), ", wasmtime 48.0.8")
+    }
+
+    /// A digest of everything in the configuration that can change a verdict or its fuel.
+    #[must_use]
+    pub fn configuration_sha256(&self) -> Sha256 {
+        self.shared.configuration_sha256
+    }
+
+    /// Inspects, configures, compiles and checks a module. Slow (tens of milliseconds and more) unless the cache
+    /// has it; done once for each policy and its settings.
+    ///
+    /// # Errors
+    /// [`LoadError`]: what is wrong with the module, its settings or its pin.
+    pub fn load(&self, module: &[u8], source: &PolicySource<'_>) -> Result<Policy, LoadError> {
+        crate::load::load(&self.shared, module, source)
+    }
+}
+
+impl Pool {
+    fn new(reset: Reset, options: &EngineOptions) -> wasmtime::Result<Pool> {
+        let engine = wasmtime::Engine::new(&config::config(reset, options.instances, options.max_memory_bytes))?;
+        let mut linker = Linker::new(&engine);
+        sandbox::link(&mut linker)?;
+        Ok(Pool { engine, linker })
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("version", &self.version()).finish_non_exhaustive()
+    }
+}

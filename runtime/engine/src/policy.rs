@@ -1,0 +1,129 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use portcullis_gate::{Limits, Pointer, Request, Said, Sha256};
+
+use crate::HostData;
+use crate::cache::CacheUse;
+use crate::engine::Shared;
+use crate::runner::{Budget, Runner, fuel_used, refill, without_a_clock};
+use crate::wit::Value;
+
+/// A loaded policy: a module with its settings, ready to be evaluated any number of times, from any thread.
+pub struct Policy {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) runner: Runner,
+    pub(crate) mode: Mode,
+    pub(crate) settings: Box<str>,
+    pub(crate) inputs: Box<[Pointer]>,
+    pub(crate) limits: Limits,
+    pub(crate) data: Arc<dyn HostData>,
+    pub(crate) module_sha256: Sha256,
+    pub(crate) settings_sha256: Sha256,
+    pub(crate) cache_use: CacheUse,
+}
+
+/// How a policy gets its settings into each sandbox. The verdicts are the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// `configure` ran once, at load; every sandbox starts from its memory.
+    Snapshot,
+    /// `configure` runs in every sandbox, because a snapshot of this module cannot be made, and why.
+    ConfigureEachTime(String),
+}
+
+/// What came of one evaluation.
+#[derive(Clone, Debug)]
+pub struct Evaluation {
+    /// The answer or the fault.
+    pub said: Said,
+    /// Fuel used by `evaluate`. The same for the same module, settings and inputs.
+    pub fuel: u64,
+    /// Wall time, sandbox included.
+    pub duration: Duration,
+    /// What the policy logged, escaped and within its limit.
+    pub log: Vec<String>,
+}
+
+impl Policy {
+    /// Evaluates a request in a fresh sandbox.
+    #[must_use]
+    pub fn evaluate(&self, request: &Request) -> Evaluation {
+        let started = Instant::now();
+        if let Some(said) = without_a_clock(&self.shared, started) {
+            return Evaluation { said, fuel: 0, duration: started.elapsed(), log: Vec::new() };
+        }
+        let inputs: Vec<Value<&str>> = self.inputs.iter().map(|pointer| request.get(pointer).into()).collect();
+        let budget = Budget::of_evaluation(&self.limits);
+        let (said, fuel, log) = match &self.mode {
+            Mode::Snapshot => {
+                let mut store = self.runner.store(&self.limits, &self.data, Some(request), budget);
+                let said = match self.runner.instance(&mut store) {
+                    Ok(instance) => self.runner.evaluate(&mut store, instance, &inputs),
+                    Err(faulted) => Said::Fault(faulted),
+                };
+                (said, fuel_used(&store, budget), store.data_mut().take_log())
+            }
+            Mode::ConfigureEachTime(_) => self.configure_and_evaluate(request, &inputs, budget),
+        };
+        Evaluation { said, fuel, duration: started.elapsed(), log }
+    }
+
+    fn configure_and_evaluate(
+        &self,
+        request: &Request,
+        inputs: &[Value<&str>],
+        budget: Budget,
+    ) -> (Said, u64, Vec<String>) {
+        let mut store =
+            self.runner.store(&self.limits, &self.data, None, Budget::of_configuration(&self.limits));
+        match self.runner.configured(&mut store, &self.settings) {
+            Ok((instance, _)) => {
+                store.data_mut().open(request);
+                refill(&mut store, budget);
+                let said = self.runner.evaluate(&mut store, instance, inputs);
+                (said, fuel_used(&store, budget), store.data_mut().take_log())
+            }
+            Err(unconfigured) => (unconfigured.into_said(), 0, Vec::new()),
+        }
+    }
+
+    /// The request fields that the policy declared, in its order.
+    #[must_use]
+    pub fn inputs(&self) -> &[Pointer] {
+        &self.inputs
+    }
+
+    /// sha256 of the module's bytes.
+    #[must_use]
+    pub fn module_sha256(&self) -> Sha256 {
+        self.module_sha256
+    }
+
+    /// sha256 of the settings' bytes.
+    #[must_use]
+    pub fn settings_sha256(&self) -> Sha256 {
+        self.settings_sha256
+    }
+
+    /// How the policy gets its settings.
+    #[must_use]
+    pub fn mode(&self) -> &Mode {
+        &self.mode
+    }
+
+    /// What the compile cache did when the policy was loaded.
+    #[must_use]
+    pub fn cache_use(&self) -> &CacheUse {
+        &self.cache_use
+    }
+}
+
+impl std::fmt::Debug for Policy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Policy")
+            .field("module_sha256", &self.module_sha256)
+            .field("mode", &self.mode)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,222 @@
+//! What one evaluation may touch and use: the store's data, its limiter, and the three functions of the world.
+
+use std::sync::Arc;
+
+use portcullis_gate::{Fault, Limits, Pointer, Request};
+use wasmtime::component::Linker;
+use wasmtime::{ResourceLimiter, StoreContextMut};
+
+use crate::wit::Value;
+use crate::{HostData, text};
+
+/// The data of one store. A store lives for one evaluation (or one `configure`) and is dropped with it.
+pub(crate) struct Sandbox {
+    limits: Limits,
+    data: Arc<dyn HostData>,
+    /// The request; `None` while the policy is being configured, when every import traps.
+    request: Option<Request>,
+    memory_bytes: usize,
+    table_elements: usize,
+    host_calls: u64,
+    host_call_bytes: u64,
+    log: Log,
+}
+
+/// Stops a guest from inside the host, as a fault of that kind.
+#[derive(Debug, thiserror::Error)]
+#[error("{detail}")]
+pub(crate) struct Stop {
+    pub(crate) fault: Fault,
+    pub(crate) detail: String,
+}
+
+impl Sandbox {
+    pub(crate) fn new(limits: Limits, data: Arc<dyn HostData>, request: Option<Request>) -> Sandbox {
+        Sandbox {
+            limits,
+            data,
+            request,
+            memory_bytes: 0,
+            table_elements: 0,
+            host_calls: 0,
+            host_call_bytes: 0,
+            log: Log::default(),
+        }
+    }
+
+    /// Lets the policy call its imports: configuration is over.
+    pub(crate) fn open(&mut self, request: &Request) {
+        self.request = Some(request.clone());
+    }
+
+    pub(crate) fn take_log(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.log.lines)
+    }
+
+    /// Counts a call from the guest, with the bytes that it passes. Refused once over the limit, and always
+    /// while the policy is being configured.
+    fn enter(&mut self, import: &str, bytes: usize) -> Result<(), Stop> {
+        if self.request.is_none() {
+            return Err(Stop {
+                fault: Fault::Trap,
+                detail: format!("`{import}` was called inside `configure`, where no import may be called"),
+            });
+        }
+        self.host_calls = self.host_calls.saturating_add(1);
+        if self.host_calls > self.limits.host_calls {
+            return Err(Stop {
+                fault: Fault::HostCalls,
+                detail: format!("more than {} calls of the host", self.limits.host_calls),
+            });
+        }
+        self.transfer(bytes)
+    }
+
+    /// Counts bytes between guest and host, either way.
+    fn transfer(&mut self, bytes: usize) -> Result<(), Stop> {
+        self.host_call_bytes = self.host_call_bytes.saturating_add(bytes as u64);
+        if self.host_call_bytes > self.limits.host_call_bytes {
+            return Err(Stop {
+                fault: Fault::HostCalls,
+                detail: format!("more than {} bytes in calls of the host", self.limits.host_call_bytes),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Defines the world's three imports. A component uses those that it imports; the others cost nothing.
+pub(crate) fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
+    let mut root = linker.root();
+    root.func_wrap("log", |mut store: StoreContextMut<'_, Sandbox>, (message,): (String,)| {
+        let sandbox = store.data_mut();
+        sandbox.enter("log", message.len())?;
+        let limit = sandbox.limits.log_bytes;
+        sandbox.log.push(&message, limit);
+        Ok(())
+    })?;
+    root.func_wrap(
+        "data",
+        |mut store: StoreContextMut<'_, Sandbox>, (document, pointer): (String, String)| {
+            let sandbox = store.data_mut();
+            sandbox.enter("data", document.len().saturating_add(pointer.len()))?;
+            let pointer = parse_pointer(&pointer)?;
+            let data = Arc::clone(&sandbox.data);
+            let Some(value) = data.value(&document, &pointer) else {
+                return Err(Stop {
+                    fault: Fault::Data,
+                    detail: format!("the policy set gives no document {:?}", text::shown(&document)),
+                }
+                .into());
+            };
+            let value = Value::from(value);
+            sandbox.transfer(value.text_bytes())?;
+            Ok((value.into_owned(),))
+        },
+    )?;
+    root.func_wrap("request", |mut store: StoreContextMut<'_, Sandbox>, (pointers,): (Vec<String>,)| {
+        let sandbox = store.data_mut();
+        sandbox.enter("request", pointers.iter().map(String::len).sum())?;
+        let request = sandbox.request.clone();
+        let mut values = Vec::with_capacity(pointers.len());
+        for pointer in &pointers {
+            let pointer = parse_pointer(pointer)?;
+            let value = request.as_ref().map_or(Value::Missing, |request| request.get(&pointer).into());
+            sandbox.transfer(value.text_bytes())?;
+            values.push(value.into_owned());
+        }
+        Ok((values,))
+    })?;
+    Ok(())
+}
+
+fn parse_pointer(pointer: &str) -> Result<Pointer, Stop> {
+    Pointer::new(pointer).map_err(|problem| Stop {
+        fault: Fault::Trap,
+        detail: format!("{:?} is no JSON pointer: {problem}", text::shown(pointer)),
+    })
+}
+
+/// Memory and tables are summed over the whole store: wasmtime's own limits count each memory by itself. What exceeds
+/// the limit stops the guest at once, so that the fault has one cause.
+impl ResourceLimiter for Sandbox {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let total = self.memory_bytes.saturating_sub(current).saturating_add(desired);
+        if total as u64 > self.limits.memory_bytes {
+            return Err(Stop {
+                fault: Fault::Memory,
+                detail: format!("{total} bytes of memory, more than {}", self.limits.memory_bytes),
+            }
+            .into());
+        }
+        self.memory_bytes = total;
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let total = self.table_elements.saturating_sub(current).saturating_add(desired);
+        if total as u64 > self.limits.table_elements {
+            return Err(Stop {
+                fault: Fault::Memory,
+                detail: format!("{total} table elements, more than {}", self.limits.table_elements),
+            }
+            .into());
+        }
+        self.table_elements = total;
+        Ok(true)
+    }
+
+    fn instances(&self) -> usize {
+        usize::try_from(self.limits.instances).unwrap_or(0)
+    }
+
+    fn tables(&self) -> usize {
+        usize::try_from(self.limits.instances).unwrap_or(0)
+    }
+
+    fn memories(&self) -> usize {
+        usize::try_from(self.limits.instances).unwrap_or(0)
+    }
+}
+
+#[derive(Default)]
+struct Log {
+    lines: Vec<String>,
+    bytes: u64,
+    full: bool,
+}
+
+impl Log {
+    /// Keeps a line, escaped, until the limit; what comes after is dropped, and one last line says so.
+    fn push(&mut self, message: &str, limit: u64) {
+        if self.full {
+            return;
+        }
+        let room = usize::try_from(limit.saturating_sub(self.bytes)).unwrap_or(usize::MAX);
+        let line = text::escaped(message, room);
+        self.bytes = self.bytes.saturating_add(line.len() as u64).saturating_add(1);
+        // Escapes lengthen text, so what was cut is told by the message, not by the line.
+        self.full = message.len() >= room || line.len() >= room;
+        self.lines.push(line);
+        if self.full {
+            self.lines.push(format!("(the log limit of {limit} bytes is reached; the rest was dropped)"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_keeps_to_its_limit_and_escapes() {
+        let mut log = Log::default();
+        log.push("a\x1b[31mb\n\u{202e}c", 100);
+        log.push(&"x".repeat(1000), 100);
+        log.push("never kept", 100);
+        assert_eq!(log.lines.first().map(String::as_str), Some("a\\u{1b}[31mb\\n\\u{202e}c"));
+        assert_eq!(log.lines.len(), 3);
+        assert!(log.lines.iter().take(2).map(String::len).sum::<usize>() <= 100, "{:?}", log.lines);
+        assert!(log.lines.last().is_some_and(|line| line.contains("the rest was dropped")));
+    }
+}

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Licences, sources, bans, and, where its database can be reached, advisories.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+version=0.20.2
+if ! cargo deny --version 2>/dev/null | grep -q "$version"; then
+  echo "installing cargo-deny $version"
+  cargo install --quiet --locked cargo-deny --version "$version"
+fi
+cargo deny --locked check bans licenses sources
+for workspace in policies-sdk/rust sample-policies; do
+  cargo deny --manifest-path "$workspace/Cargo.toml" --locked check --config deny.toml licenses sources
+done
+if cargo deny --locked fetch db 2>/dev/null; then
+  cargo deny --locked check advisories
+else
+  echo "the advisory database cannot be reached from here: advisories were NOT checked"
+fi
