@@ -26,7 +26,11 @@ fn classify(error: &wasmtime::Error) -> Faulted {
     let detail = text::escaped(&format!("{:#}", error.root_cause()), 512);
     let fault = match error.downcast_ref::<Trap>() {
         Some(trap) => of_trap(*trap, error),
-        None if detail.contains(OUT_OF_HOSTCALL_FUEL) => Fault::Output,
+        // Inside a call of the host, guest code is on the stack; where the answer is read, none is.
+        None if detail.contains(OUT_OF_HOSTCALL_FUEL) => match error.downcast_ref::<WasmBacktrace>() {
+            Some(_) => Fault::HostCalls,
+            None => Fault::Output,
+        },
         // Everything else that a call can fail with is a broken calling convention: pointers, UTF-8, discriminants,
         // handles.
         None => Fault::Abi,

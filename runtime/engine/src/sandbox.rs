@@ -140,7 +140,11 @@ fn parse_pointer(pointer: &str) -> Result<Pointer, Stop> {
 /// Memory and tables are summed over the whole store: wasmtime's own limits count each memory by itself. What exceeds
 /// the limit stops the guest at once, so that the fault has one cause.
 impl ResourceLimiter for Sandbox {
-    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        // Beyond the module's own maximum, growth fails whatever we say, and takes nothing.
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
         let total = self.memory_bytes.saturating_sub(current).saturating_add(desired);
         if total as u64 > self.limits.memory_bytes {
             return Err(Stop {
@@ -153,7 +157,10 @@ impl ResourceLimiter for Sandbox {
         Ok(true)
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
         let total = self.table_elements.saturating_sub(current).saturating_add(desired);
         if total as u64 > self.limits.table_elements {
             return Err(Stop {
@@ -164,6 +171,14 @@ impl ResourceLimiter for Sandbox {
         }
         self.table_elements = total;
         Ok(true)
+    }
+
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        Err(Stop { fault: Fault::Memory, detail: format!("memory cannot grow: {error:#}") }.into())
+    }
+
+    fn table_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        Err(Stop { fault: Fault::Memory, detail: format!("a table cannot grow: {error:#}") }.into())
     }
 
     fn instances(&self) -> usize {

@@ -8,6 +8,13 @@ pub(crate) fn shown(text: &str) -> String {
     escaped(text, MAX_SHOWN_BYTES)
 }
 
+/// Escapes in place; text without anything to escape, which is nearly all text, is not touched.
+pub(crate) fn escape(text: &mut String) {
+    if text.chars().any(|c| c.is_control() || is_format(c)) {
+        *text = escaped(text, usize::MAX);
+    }
+}
+
 /// `text` with control and bidirectional characters escaped, cut to at most `max_bytes`.
 pub(crate) fn escaped(text: &str, max_bytes: usize) -> String {
     let mut out = String::with_capacity(text.len().min(max_bytes));

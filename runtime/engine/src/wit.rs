@@ -5,6 +5,8 @@ use std::sync::Arc;
 use portcullis_gate::{self as gate, Requirement, Verdict};
 use wasmtime::component::{ComponentType, Lift, Lower};
 
+use crate::text;
+
 /// `value`, with text of type `S`: borrowed from the request on the way in, owned where an import answers.
 #[derive(ComponentType, Lower)]
 #[component(variant)]
@@ -155,8 +157,24 @@ impl Answer {
         let obligations = self.obligations.into_iter().map(Obligation::into_gate).collect::<Result<_, _>>()?;
         let answer = gate::Answer { verdict, obligations };
         answer.check()?;
-        Ok(answer)
+        Ok(shown(answer))
     }
+}
+
+/// The answer with the text that people will read escaped, so that no record and no terminal ever holds a guest's
+/// control characters. Comes after the check: escapes lengthen text.
+fn shown(mut answer: gate::Answer) -> gate::Answer {
+    if let Verdict::Findings(findings) = &mut answer.verdict {
+        for finding in findings {
+            text::escape(&mut finding.message);
+            match &mut finding.requirement {
+                Some(Requirement::Acknowledge { statement }) => text::escape(statement),
+                Some(Requirement::Approve { roles, .. }) => roles.iter_mut().for_each(text::escape),
+                Some(Requirement::Provide { .. } | Requirement::WaitUntil { .. }) | None => {}
+            }
+        }
+    }
+    answer
 }
 
 impl Finding {

@@ -12,21 +12,45 @@
 )]
 
 mod answer;
+mod canonical;
+mod combine;
+mod decide;
+mod decision;
 mod digest;
 mod document;
 mod fault;
+mod limits;
 mod outcome;
 pub mod pointer;
 mod request;
+mod set;
+#[cfg(test)]
+mod testing;
 
 pub use answer::{
     Answer, Faulted, Finding, MAX_CODE_BYTES, MAX_FINDINGS, MAX_KIND_BYTES, MAX_OBLIGATIONS, MAX_TEXT_BYTES,
     Obligation, Requirement, Said, Verdict, is_policy_code,
+};
+pub use decide::{Call, NO_POLICY_APPLIED, PolicyRun, Selection, TOO_FEW_APPLIED, decide, select};
+pub use decision::{
+    Decision, DecisionFinding, DecisionObligation, Evaluated, FaultTrace, Permission, PolicySaid, PolicyTrace, Waived,
+    WaiverStatus, WaiverTrace,
 };
 pub use digest::Sha256;
 pub use document::{
     Document, DocumentError, DocumentErrorKind, MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_VALUES, Pointer, Value,
 };
 pub use fault::{Fault, LoadFault};
+pub use limits::{
+    LIMIT_KEYS, LimitError, LimitKey, Limits, MAX_CONFIGURE_FUEL, MAX_CONFIGURE_TIME_MS, MAX_FUEL, MAX_HOST_CALL_KIB,
+    MAX_HOST_CALLS, MAX_INSTANCES, MAX_LOG_KIB, MAX_MEMORY_MIB, MAX_MODULE_MIB, MAX_RESULT_KIB, MAX_TABLE_ELEMENTS,
+    MAX_TIME_MS,
+};
 pub use outcome::Outcome;
 pub use request::{Request, RequestError};
+pub use set::{
+    Absent, DEFAULT_VALID_FOR_SECONDS, EngineIdentity, FIELD_NAMES, Field, FoundPolicy, Lock, LockedPolicy,
+    MAX_MANIFEST_BYTES, MAX_NAME_BYTES, MAX_POLICIES, MAX_TREE_DEPTH, MAX_VALID_FOR_SECONDS, MAX_WAIVERS, Manifest,
+    Mark, Member, Mismatch, Node, Pattern, PinnedSet, Place, PolicyPin, PolicySpec, Problem, Rule, SetDefinition,
+    SetParts, Settings, SourceError, Waiver, When,
+};

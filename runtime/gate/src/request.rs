@@ -11,8 +11,15 @@ use crate::document::{Document, DocumentError, DocumentErrorKind, Pointer, Value
 /// A request, checked: `subject` and `resource` with `type` and `id`, `action` with `name`, optionally `context`.
 ///
 /// Its digest is the sha256 of the bytes that were parsed, so that what is approved or replayed is what was sent.
-#[derive(Debug)]
+///
+/// Cheap to clone: clones share one parsed document.
+#[derive(Clone, Debug)]
 pub struct Request {
+    shared: Arc<Parsed>,
+}
+
+#[derive(Debug)]
+struct Parsed {
     document: Document,
     now: Timestamp,
     now_text: String,
@@ -38,39 +45,42 @@ impl Request {
     /// # Errors
     /// [`RequestError`]: what is wrong and where.
     pub fn parse(bytes: &[u8], now: Timestamp) -> Result<Request, RequestError> {
+        // What policies see as `/now` is what waivers are compared with and what a replay is given.
+        let now = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
         let document = Document::parse(bytes)?;
         check_shape(&document)?;
-        Ok(Request {
+        let parsed = Parsed {
             document,
             now,
             now_text: format!("{now:.3}"),
             sha256: OnceLock::new(),
             containers: Mutex::default(),
-        })
+        };
+        Ok(Request { shared: Arc::new(parsed) })
     }
 
     /// The bytes that were parsed.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        self.document.text().as_bytes()
+        self.shared.document.text().as_bytes()
     }
 
     /// The host's clock when the request arrived.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        self.now
+        self.shared.now
     }
 
     /// `now` as policies see it: RFC 3339, UTC, milliseconds.
     #[must_use]
     pub fn now_text(&self) -> &str {
-        &self.now_text
+        &self.shared.now_text
     }
 
     /// sha256 of [`Request::bytes`], computed at the first call.
     #[must_use]
     pub fn sha256(&self) -> Sha256 {
-        *self.sha256.get_or_init(|| Sha256::of(self.bytes()))
+        *self.shared.sha256.get_or_init(|| Sha256::of(self.bytes()))
     }
 
     /// The field at a pointer, as policies see it.
@@ -79,20 +89,20 @@ impl Request {
         if let [only] = pointer.segments()
             && &**only == "now"
         {
-            return Value::Text(&self.now_text);
+            return Value::Text(&self.shared.now_text);
         }
-        if self.document.is_container(pointer) {
-            let mut containers = self.containers.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.shared.document.is_container(pointer) {
+            let mut containers = self.shared.containers.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(text) = containers.get(pointer.as_str()) {
                 return Value::Json(Arc::clone(text));
             }
-            let value = self.document.get(pointer);
+            let value = self.shared.document.get(pointer);
             if let Value::Json(text) = &value {
                 containers.insert(pointer.as_str().into(), Arc::clone(text));
             }
             return value;
         }
-        self.document.get(pointer)
+        self.shared.document.get(pointer)
     }
 
     /// The text at a pointer, where there is one.

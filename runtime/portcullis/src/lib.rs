@@ -1,1 +1,46 @@
-//! (being written)
+//! What a platform embeds: open a policy set, decide requests, and the doors that turn foreign payloads into requests.
+//!
+//! What it refuses to do: answer with anything but a [`Decision`]; let a decision that does not proceed give a
+//! [`Permission`].
+//!
+//! ```no_run
+//! use portcullis::{DecideOptions, Engine, EngineOptions, PolicySet, Request};
+//!
+//! # fn deploy(_: portcullis::Permission<'_>) {}
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let engine = Engine::new(&EngineOptions::default())?;
+//! let policies = PolicySet::open("policies".as_ref(), &engine)?;
+//! let request = Request::parse(
+//!     br#"{"subject": {"type": "user", "id": "alice"}, "action": {"name": "deploy"},
+//!          "resource": {"type": "service", "id": "payment-api"}, "context": {"environment": "staging"}}"#,
+//!     portcullis::now(),
+//! )?;
+//! let decision = policies.decide(&request, &DecideOptions::default());
+//! match decision.permission() {
+//!     Some(permission) => deploy(permission),
+//!     None => println!("{}: {:?}", decision.outcome(), decision.requirements()),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")
+)]
+
+mod decide;
+pub mod doors;
+mod policy_set;
+
+pub use decide::DecideOptions;
+pub use policy_set::{LOCK_FILE, MANIFEST_FILE, NotLoaded, PolicySet, SetError};
+pub use portcullis_engine::{CacheOptions, CacheUse, Engine, EngineError, EngineOptions, LoadError};
+pub use portcullis_gate::{Decision, Fault, Lock, Outcome, Permission, Request, RequestError, Requirement, Sha256};
+
+/// The host's clock, as requests carry it.
+#[must_use]
+pub fn now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
+}

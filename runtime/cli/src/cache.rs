@@ -1,0 +1,39 @@
+//! Where compiled policies are kept.
+
+use std::path::PathBuf;
+
+use portcullis_engine::{CacheOptions, Engine, EngineOptions};
+
+use crate::args::CacheArgs;
+use crate::report;
+
+/// An engine that keeps what it compiles where the arguments say.
+///
+/// # Errors
+/// The engine cannot be set up.
+pub fn engine(args: &CacheArgs) -> anyhow::Result<Engine> {
+    let cache = if args.no_cache { None } else { options(args) };
+    Ok(Engine::new(&EngineOptions { cache, ..EngineOptions::default() })?)
+}
+
+/// The entries are in the cache folder; the key that authenticates them is in the state folder, so that a cache which
+/// comes from elsewhere is not believed.
+fn options(args: &CacheArgs) -> Option<CacheOptions> {
+    let folder = args.cache_dir.clone().or_else(|| base("XDG_CACHE_HOME", ".cache"));
+    let state = base("XDG_STATE_HOME", ".local/state");
+    let (Some(folder), Some(state)) = (folder, state) else {
+        report::warning(
+            "there is no home folder, so compiled policies are not kept; set XDG_CACHE_HOME and XDG_STATE_HOME",
+        );
+        return None;
+    };
+    Some(CacheOptions { folder, key_file: state.join("cache.key") })
+}
+
+/// `portcullis` in the folder that the variable names, or in `fallback` of the home folder. Relative paths in these
+/// variables are ignored, as the XDG base directory specification asks.
+fn base(variable: &str, fallback: &str) -> Option<PathBuf> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = absolute(variable).or_else(|| Some(absolute("HOME")?.join(fallback)))?;
+    Some(base.join("portcullis"))
+}

@@ -1,0 +1,160 @@
+//! Decisions for people: the outcome at a glance, why, what would change it, and by what it was made.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+use portcullis_gate::{Decision, Outcome, PolicySaid, PolicyTrace, Sha256, WaiverStatus};
+
+use super::{Payload, words};
+use crate::text::{counted, shown};
+
+const HEADING: Style = Style::new().bold();
+const FAINT: Style = Style::new().dimmed();
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+
+/// Each payload's decision, and a summary where there are several.
+pub fn render(payloads: &[Payload]) -> String {
+    let mut out = String::new();
+    for (n, payload) in payloads.iter().enumerate() {
+        if n > 0 {
+            out.push('\n');
+        }
+        match &payload.decided {
+            Ok(decision) => push_decision(&mut out, &payload.source, decision),
+            Err(undecided) => {
+                _ = writeln!(out, "{ERROR}✖ ERROR{ERROR:#}  not decided, so it does not proceed");
+                _ = writeln!(out, "  {FAINT}{}{FAINT:#}", shown(&payload.source));
+                _ = writeln!(out, "\n  {} {FAINT}({}){FAINT:#}", shown(&undecided.message), undecided.code);
+            }
+        }
+    }
+    if payloads.len() > 1 {
+        _ = writeln!(out, "\n{HEADING}{}{HEADING:#}", summary(payloads));
+    }
+    out
+}
+
+/// `3 payloads: 1 allow, 2 deny`.
+pub fn summary(payloads: &[Payload]) -> String {
+    let count = |outcome: Option<Outcome>| {
+        payloads.iter().filter(|payload| payload.decided.as_ref().ok().map(Decision::outcome) == outcome).count()
+    };
+    let outcomes = Outcome::ALL.into_iter().map(|outcome| (outcome.as_str(), count(Some(outcome))));
+    let counts: Vec<String> = outcomes
+        .chain(std::iter::once(("not decided", count(None))))
+        .filter(|(_, count)| *count > 0)
+        .map(|(name, count)| format!("{count} {name}"))
+        .collect();
+    format!("{}: {}", counted(payloads.len(), "payload", "payloads"), counts.join(", "))
+}
+
+fn push_decision(out: &mut String, source: &str, decision: &Decision) {
+    let outcome = decision.outcome();
+    let style = words::style(outcome);
+    let name = outcome.as_str().to_uppercase();
+    let degraded = if decision.degraded() { ", degraded" } else { "" };
+    let symbol = words::symbol(outcome);
+    _ = writeln!(out, "{style}{symbol} {name}{style:#}  {}{degraded}", words::meaning(outcome));
+    _ = writeln!(out, "  {}", words::asked(decision));
+    _ = writeln!(out, "  {FAINT}{}{FAINT:#}", shown(source));
+
+    push_heading(out, "Why");
+    for finding in decision.findings() {
+        let style = words::style(finding.outcome);
+        let symbol = words::symbol(finding.outcome);
+        _ = writeln!(out, "    {style}{symbol} {:<12}{style:#}{}", finding.outcome, shown(finding.message));
+        _ = writeln!(out, "                  {FAINT}{}{FAINT:#}", words::origin(&finding));
+    }
+    push_list(out, "What would change it", words::changes(decision));
+    push_list(
+        out,
+        "To be done when it goes on",
+        decision
+            .obligations()
+            .map(|obligation| {
+                format!(
+                    "{} {} (policy {})",
+                    obligation.kind,
+                    shown(&obligation.params.to_string()),
+                    shown(obligation.policy)
+                )
+            })
+            .collect(),
+    );
+    push_list(out, "Degraded", words::degraded(decision));
+    push_list(out, "Waivers", waivers(decision));
+
+    push_heading(out, &words::evaluated(decision));
+    let policies: Vec<_> = decision.policies().collect();
+    let width = policies.iter().map(|policy| shown(policy.name).chars().count()).max().unwrap_or(0);
+    for policy in &policies {
+        push_policy(out, policy, width);
+    }
+    push_identity(out, decision);
+}
+
+fn push_policy(out: &mut String, policy: &PolicyTrace<'_>, width: usize) {
+    let (style, symbol) = match policy.counted_as {
+        Some(outcome) => (words::style(outcome), words::symbol(outcome)),
+        None => (FAINT, '·'),
+    };
+    let said = match (policy.said, policy.counted_as) {
+        (PolicySaid::Fault, _) => policy.fault.map_or("fault", |fault| fault.code).to_owned(),
+        (PolicySaid::Outcome(said), Some(counted_as)) if said != counted_as => format!("{said} → {counted_as}"),
+        (said, _) => said.as_str().to_owned(),
+    };
+    let module = policy.module_sha256.as_ref().map_or_else(|| "unreadable".to_owned(), Sha256::short);
+    _ = write!(out, "    {style}{symbol} {:<width$}  {said:<18}{style:#} {FAINT}module {module}", shown(policy.name));
+    if policy.said != PolicySaid::Skipped {
+        _ = write!(out, "  {} fuel  {} µs", policy.fuel, policy.duration_us.unwrap_or_default());
+    }
+    if policy.counted_as.is_some() && !policy.contributes {
+        out.push_str("  does not decide");
+    }
+    _ = writeln!(out, "{FAINT:#}");
+    if let Some(fault) = policy.fault {
+        let counts_as = policy.counted_as.unwrap_or(policy.enforce);
+        _ = writeln!(out, "      {} {FAINT}(counts as {counts_as}){FAINT:#}", shown(fault.detail));
+    }
+}
+
+fn push_identity(out: &mut String, decision: &Decision) {
+    let set = decision.set();
+    _ = writeln!(
+        out,
+        "\n  {FAINT}policy set {} {} · request {} · decision {}{FAINT:#}",
+        shown(set.definition.name()),
+        set.sha256.short(),
+        decision.request().sha256().short(),
+        decision.id()
+    );
+    let until = decision.valid_until().map(|until| format!(" · holds until {until:.0}")).unwrap_or_default();
+    _ = writeln!(out, "  {FAINT}decided at {}{until}{FAINT:#}", decision.request().now_text());
+}
+
+fn waivers(decision: &Decision) -> Vec<String> {
+    let words = decision.waivers().filter_map(|waiver| {
+        let status = match waiver.status {
+            WaiverStatus::Applied => "applied",
+            WaiverStatus::Expired => "expired, so it was not applied",
+            WaiverStatus::Unused => return None,
+        };
+        let (code, policy, owner) = (shown(waiver.code), shown(waiver.policy), shown(waiver.owner));
+        Some(format!("{code} of {policy}: {status} (until {}, owned by {owner})", waiver.until))
+    });
+    words.collect()
+}
+
+fn push_list(out: &mut String, heading: &str, items: Vec<String>) {
+    if items.is_empty() {
+        return;
+    }
+    push_heading(out, heading);
+    for item in items {
+        _ = writeln!(out, "    - {item}");
+    }
+}
+
+fn push_heading(out: &mut String, heading: &str) {
+    _ = writeln!(out, "\n  {HEADING}{heading}{HEADING:#}");
+}

@@ -1,0 +1,166 @@
+//! A decision in plain words.
+
+use anstyle::{AnsiColor, Style};
+use portcullis_gate::{Decision, DecisionFinding, Outcome, Pointer, Requirement, Value};
+
+use crate::text::{counted, shown};
+
+/// A symbol for each outcome; never the only thing that tells them apart.
+pub const fn symbol(outcome: Outcome) -> char {
+    match outcome {
+        Outcome::Allow => '✔',
+        Outcome::Warn => '▲',
+        Outcome::Defer => '◷',
+        Outcome::Acknowledge => '◆',
+        Outcome::Escalate => '⇧',
+        Outcome::Deny => '✖',
+    }
+}
+
+/// The colour of an outcome.
+pub const fn style(outcome: Outcome) -> Style {
+    let color = match outcome {
+        Outcome::Allow => AnsiColor::Green,
+        Outcome::Warn => AnsiColor::Yellow,
+        Outcome::Defer => AnsiColor::Cyan,
+        Outcome::Acknowledge => AnsiColor::Blue,
+        Outcome::Escalate => AnsiColor::Magenta,
+        Outcome::Deny => AnsiColor::Red,
+    };
+    color.on_default().bold()
+}
+
+/// What an outcome means for whoever asked.
+pub const fn meaning(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Allow => "nothing stands in the way",
+        Outcome::Warn => "may go on, with a warning",
+        Outcome::Defer => "not now",
+        Outcome::Acknowledge => "the requester must take responsibility first",
+        Outcome::Escalate => "someone with authority must approve first",
+        Outcome::Deny => "stopped",
+    }
+}
+
+/// Who wants to do what to what, where: `deploy service payment-api in production, asked by user alice`.
+pub fn asked(decision: &Decision) -> String {
+    let get = |at: &str| match Pointer::new(at).map(|pointer| decision.request().get(&pointer)) {
+        Ok(Value::Text(text)) => shown(text),
+        _ => String::new(),
+    };
+    let environment = match get("/context/environment") {
+        none if none.is_empty() => none,
+        environment => format!(" in {environment}"),
+    };
+    format!(
+        "{} {} {}{environment}, asked by {} {}",
+        get("/action/name"),
+        get("/resource/type"),
+        get("/resource/id"),
+        get("/subject/type"),
+        get("/subject/id")
+    )
+}
+
+/// What would satisfy a requirement.
+pub fn requirement(requirement: &Requirement) -> String {
+    match requirement {
+        Requirement::Acknowledge { statement } => format!("the requester accepts: {}", shown(statement)),
+        Requirement::Approve { roles, count, within_minutes } => {
+            let roles = roles.iter().map(|role| shown(role)).collect::<Vec<_>>().join(" or ");
+            let people = match count {
+                1 => "someone with the role".to_owned(),
+                count => format!("{count} different people, each with the role"),
+            };
+            let within =
+                within_minutes.map(|minutes| format!(" (within {})", counted(minutes as usize, "minute", "minutes")));
+            format!("approval by {people} {roles}{}", within.unwrap_or_default())
+        }
+        Requirement::Provide { pointer } => format!("the request carries {}", shown(pointer)),
+        Requirement::WaitUntil { time } => format!("ask again at {}", shown(time)),
+    }
+}
+
+/// What would change a decision that does not proceed; empty where it proceeds.
+pub fn changes(decision: &Decision) -> Vec<String> {
+    if decision.proceeds() {
+        return Vec::new();
+    }
+    let mut changes: Vec<String> = decision.requirements().into_iter().map(requirement).collect();
+    let silent =
+        decision.findings().filter(|finding| !finding.outcome.proceeds() && finding.requirement.is_none()).count();
+    match (changes.is_empty(), silent) {
+        (_, 0) => {}
+        (true, _) => {
+            changes.push("another request: no policy names anything that would change its mind on this one".into())
+        }
+        (false, silent) => changes.push(format!(
+            "and another request: for {} above no policy names anything that would change its mind",
+            counted(silent, "finding", "findings")
+        )),
+    }
+    changes
+}
+
+/// What else to know of a finding: who said it, where, and how it was relaxed.
+pub fn origin(finding: &DecisionFinding<'_>) -> String {
+    let mut parts = vec![finding.code.to_owned()];
+    if let Some(policy) = finding.policy {
+        parts.push(format!("policy {}", shown(policy)));
+    }
+    if let Some(at) = finding.at {
+        parts.push(format!("at {}", if at.is_empty() { "the whole request".into() } else { shown(at) }));
+    }
+    match &finding.waived {
+        Some(waived) => parts.push(format!(
+            "said {}, waived until {} by {}: {}",
+            finding.said,
+            waived.until,
+            shown(waived.owner),
+            shown(waived.reason)
+        )),
+        None if finding.said != finding.outcome => {
+            parts.push(format!("said {}, and may cause {} at most", finding.said, finding.outcome));
+        }
+        None => {}
+    }
+    parts.join(" · ")
+}
+
+/// Why a decision is degraded; empty where it is not.
+pub fn degraded(decision: &Decision) -> Vec<String> {
+    if !decision.degraded() {
+        return Vec::new();
+    }
+    let mut reasons = Vec::new();
+    for policy in decision.policies() {
+        if let (Some(fault), Some(counted_as)) = (policy.fault, policy.counted_as)
+            && counted_as < Outcome::Deny
+        {
+            reasons.push(format!("{} failed ({}) and counts as {counted_as} only", shown(policy.name), fault.code));
+        }
+    }
+    for waiver in decision.waivers() {
+        if waiver.status == portcullis_gate::WaiverStatus::Applied {
+            reasons.push(format!("a waiver for {} of {} applies", shown(waiver.code), shown(waiver.policy)));
+        }
+    }
+    if reasons.is_empty() {
+        reasons.push("a fault counts as less than deny, or a waiver applies".into());
+    }
+    reasons
+}
+
+/// `3 policies ran (1 abstained), 2 skipped`.
+pub fn evaluated(decision: &Decision) -> String {
+    let evaluated = decision.evaluated();
+    let mut of_those = Vec::new();
+    if evaluated.abstained > 0 {
+        of_those.push(format!("{} abstained", evaluated.abstained));
+    }
+    if evaluated.faulted > 0 {
+        of_those.push(format!("{} failed", evaluated.faulted));
+    }
+    let of_those = if of_those.is_empty() { String::new() } else { format!(" ({})", of_those.join(", ")) };
+    format!("{} ran{of_those}, {} skipped", counted(evaluated.ran, "policy", "policies"), evaluated.skipped)
+}

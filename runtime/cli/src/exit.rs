@@ -1,0 +1,81 @@
+use std::process::ExitCode;
+
+use portcullis_gate::Outcome;
+
+/// What the command tells its caller. Only `Done` means that something may go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// The decision proceeds (`allow`, `warn`), or the command did what it was asked.
+    Done = 0,
+    /// An error, a failed test, a lock that does not match. Nothing proceeds.
+    Error = 1,
+    /// The command line is wrong. Nothing proceeds.
+    Usage = 2,
+    /// `inspect`: the module is not admissible.
+    Refused = 3,
+    /// The decision is `defer`.
+    Defer = 20,
+    /// The decision is `acknowledge`.
+    Acknowledge = 21,
+    /// The decision is `escalate`.
+    Escalate = 22,
+    /// The decision is `deny`.
+    Deny = 23,
+}
+
+impl Exit {
+    /// The stricter of two: an error over every outcome, then by rank.
+    #[must_use]
+    pub fn stricter(self, other: Exit) -> Exit {
+        if self.rank() >= other.rank() { self } else { other }
+    }
+
+    fn rank(self) -> u8 {
+        match self {
+            Exit::Error | Exit::Usage => u8::MAX,
+            Exit::Done | Exit::Refused | Exit::Defer | Exit::Acknowledge | Exit::Escalate | Exit::Deny => self as u8,
+        }
+    }
+}
+
+impl From<Outcome> for Exit {
+    fn from(outcome: Outcome) -> Exit {
+        match outcome {
+            Outcome::Allow | Outcome::Warn => Exit::Done,
+            Outcome::Defer => Exit::Defer,
+            Outcome::Acknowledge => Exit::Acknowledge,
+            Outcome::Escalate => Exit::Escalate,
+            Outcome::Deny => Exit::Deny,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit as u8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_those_of_the_contract() {
+        let codes = Outcome::ALL.map(|outcome| Exit::from(outcome) as u8);
+        assert_eq!(codes, [0, 0, 20, 21, 22, 23]);
+        assert_eq!([Exit::Error as u8, Exit::Usage as u8, Exit::Refused as u8], [1, 2, 3]);
+    }
+
+    #[test]
+    fn an_error_is_stricter_than_every_outcome_and_outcomes_go_by_rank() {
+        for (n, one) in Outcome::ALL.into_iter().enumerate() {
+            assert_eq!(Exit::Error.stricter(one.into()), Exit::Error);
+            assert_eq!(Exit::from(one).stricter(Exit::Error), Exit::Error);
+            for (m, other) in Outcome::ALL.into_iter().enumerate() {
+                let strictest = Outcome::ALL[n.max(m)];
+                assert_eq!(Exit::from(one).stricter(other.into()), strictest.into());
+            }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The `portcullis` command: one module per subcommand.
+//!
+//! What it does: reads payloads and policy sets from files, decides, and says so in words, JSON, GitHub's
+//! annotations or JUnit. What it refuses to do: anything over a network, and anything with a decision that does not
+//! proceed: [`exit::Exit`] tells the caller, who acts.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")
+)]
+
+mod args;
+mod cache;
+mod completions;
+mod decide;
+mod exit;
+mod inspect;
+mod lock;
+mod policy;
+mod policy_build;
+mod progress;
+mod report;
+mod text;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let command = args::Arguments::parse().command;
+    let done = match command {
+        args::Command::Decide(args) => decide::run(&args),
+        args::Command::Inspect(args) => inspect::run(&args),
+        args::Command::Lock(args) => lock::run(&args),
+        args::Command::Policy(args::PolicyCommand::Build(args)) => policy::build::run(&args),
+        args::Command::Policy(args::PolicyCommand::Test(args)) => policy::test::run(&args),
+        args::Command::Completions(args) => completions::run(&args),
+    };
+    done.unwrap_or_else(|error| report::error(&error)).into()
+}

@@ -1,0 +1,48 @@
+use super::site::{Site, built};
+
+#[test]
+fn an_admissible_module_is_described() {
+    let site = Site::new();
+    let module = built("stage0-constraints");
+    let module = module.to_str().unwrap();
+    let run = site.run(&["inspect", "--format", "json", module]);
+    let json = run.json();
+    assert_eq!(
+        (run.code, json["admissible"].as_bool(), json["world"]["verdict"].as_str()),
+        (0, Some(true), Some("matches"))
+    );
+    assert!(json.get("code").is_none());
+    let run = site.run(&["inspect", module]);
+    assert_eq!(run.code, 0);
+    for words in
+        ["✔ ADMISSIBLE", "What it can read of a request", "What it can call", "Codes of its findings", "sample.stage0."]
+    {
+        assert!(run.stdout.contains(words), "{words}: {}", run.stdout);
+    }
+}
+
+#[test]
+fn a_refused_module_has_a_code() {
+    let site = Site::new();
+    site.write("text.wasm", "(component)");
+    site.write("empty.wasm", "");
+    site.write("core.wasm", b"\0asm\x01\0\0\0");
+    site.write("cut.wasm", &std::fs::read(built("stage0-constraints")).unwrap()[..1000]);
+    for file in ["text.wasm", "empty.wasm", "core.wasm", "cut.wasm"] {
+        let run = site.run(&["inspect", "--format", "json", file]);
+        assert_eq!((run.code, run.json()["code"].as_str()), (3, Some("load.format")), "{file}: {}", run.stdout);
+        assert_eq!(run.json()["admissible"], false);
+        let run = site.run(&["inspect", file]);
+        assert!(run.code == 3 && run.stdout.starts_with("✖ REFUSED  load.format: "), "{}", run.stdout);
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_an_error() {
+    let run = Site::new().run(&["inspect", "--format", "json", "nowhere.wasm"]);
+    assert!(
+        run.code == 1 && run.stdout.is_empty() && run.stderr.contains("cannot read nowhere.wasm"),
+        "{}",
+        run.stderr
+    );
+}

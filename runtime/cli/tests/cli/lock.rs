@@ -1,0 +1,74 @@
+use super::site::{STAGE0, STAGE0_SET, Site};
+
+#[test]
+fn a_lock_is_written_once_and_matches() {
+    let site = Site::locked(STAGE0_SET);
+    let lock = site.read("portcullis.lock");
+    assert!(lock.contains("module-sha256"), "{lock}");
+    let again = site.run(&["lock", "--policies", "portcullis.toml"]);
+    assert!(again.code == 0 && again.stdout.contains("portcullis.lock is up to date"), "{}", again.stdout);
+    assert_eq!(site.read("portcullis.lock"), lock);
+    let check = site.run(&["lock", "--policies", ".", "--check"]);
+    assert!(check.code == 0 && check.stdout.contains("the lock matches"), "{}", check.stdout);
+}
+
+#[test]
+fn what_does_not_match_is_named_with_file_expected_and_found() {
+    let site = Site::locked(STAGE0_SET);
+    site.write("check.json", STAGE0);
+    let mut module = std::fs::read(site.path().join("stage0-constraints.wasm")).unwrap();
+    // A custom section more: the same policy, other bytes.
+    module.extend([0, 3, 1, b'x', b'y']);
+    site.write("stage0-constraints.wasm", &module);
+    let check = site.run(&["lock", "--policies", ".", "--check"]);
+    assert_eq!(check.code, 1);
+    let named = |text: &str| {
+        text.contains("stage0-constraints.wasm: the module of \"stage0\"")
+            && text.contains("expected")
+            && text.contains("found")
+    };
+    assert!(named(&check.stdout), "{}", check.stdout);
+    let decide = site.run(&["decide", "--policies", ".", "check.json"]);
+    assert!(decide.code == 1 && decide.stdout.is_empty() && named(&decide.stderr), "{}", decide.stderr);
+
+    let lock = site.run(&["lock", "--policies", "."]);
+    assert!(lock.code == 0 && lock.stdout.contains("~ stage0: module "), "{}", lock.stdout);
+    assert_eq!(site.run(&["decide", "--policies", ".", "check.json"]).code, 0);
+}
+
+#[test]
+fn a_changed_level_does_not_match() {
+    let site = Site::locked(STAGE0_SET);
+    site.write("portcullis.toml", format!("{STAGE0_SET}enforce = \"escalate\"\n"));
+    let check = site.run(&["lock", "--policies", ".", "--check"]);
+    assert!(check.code == 1 && check.stdout.contains("the set (its levels"), "{}", check.stdout);
+    let lock = site.run(&["lock", "--policies", "."]);
+    assert!(lock.stdout.contains("levels, tree, matchers, limits or waivers"), "{}", lock.stdout);
+}
+
+#[test]
+fn without_a_lock_nothing_is_decided() {
+    let site = Site::locked(STAGE0_SET);
+    site.write("check.json", STAGE0);
+    std::fs::remove_file(site.path().join("portcullis.lock")).unwrap();
+    for arguments in [vec!["decide", "--policies", ".", "check.json"], vec!["lock", "--policies", ".", "--check"]] {
+        let run = site.run(&arguments);
+        assert!(run.code == 1 && run.stderr.contains("portcullis lock --policies"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn a_wrong_manifest_shows_its_line_and_how_to_mend_it() {
+    let site = Site::locked(STAGE0_SET);
+    site.write("portcullis.toml", STAGE0_SET.replace("module =", "modul ="));
+    for command in [vec!["decide", "--policies", "."], vec!["lock", "--policies", "."]] {
+        let run = site.run_with(&command, STAGE0, &[]);
+        assert_eq!(run.code, 1);
+        assert!(
+            run.stderr.contains("modul") && run.stderr.contains("portcullis.toml:5:1") && run.stderr.contains("help:"),
+            "{}",
+            run.stderr
+        );
+        assert!(!run.stderr.contains('\u{1b}'), "colour without a terminal");
+    }
+}

@@ -1,0 +1,10 @@
+//! The command as its callers see it: files in, exit codes and text out.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod decide;
+mod inspect;
+mod lock;
+mod policy;
+mod site;
+mod usage;

@@ -1,0 +1,63 @@
+use super::site::{STAGE0, Site};
+
+/// A policy's folder with one case.
+fn site(expect: &str) -> Site {
+    let site = Site::new();
+    let request = format!(
+        r#"{{"subject":{{"type":"user","id":"run"}},"action":{{"name":"execute"}},
+            "resource":{{"type":"stage0-check","id":"run"}},"context":{{"environment":"production","stage0":{STAGE0}}}}}"#
+    );
+    let case = format!(
+        r#"[{{"name":"the printed check","request":{request},"now":"2026-03-14T10:00:00Z","expect":{expect}}}]"#
+    );
+    site.write("stage0-constraints/cases/printed.json", case);
+    site.write("notes/README.md", "no cases here");
+    site.write(
+        "target/policies/stage0-constraints.wasm",
+        std::fs::read(super::site::built("stage0-constraints")).unwrap(),
+    );
+    site
+}
+
+#[test]
+fn cases_that_hold_pass() {
+    let site = site(r#"{"outcome":"allow","codes":["sample.stage0.constraints-hold"]}"#);
+    let run = site.run(&["policy", "test", "stage0-constraints", "notes"]);
+    let got = run.stdout.lines().find(|line| line.contains("+ codes")).map(str::to_owned);
+    assert_eq!((run.code, got), (0, None), "{}{}", run.stdout, run.stderr);
+    assert!(run.stdout.starts_with("✔ stage0-constraints: 1 of 1 case passes\n"), "{}", run.stdout);
+    assert!(run.stdout.ends_with("\n1 passed, 0 failed\n"), "{}", run.stdout);
+    assert!(run.stdout.contains("note: no case reaches sample.stage0."), "{}", run.stdout);
+}
+
+#[test]
+fn a_case_that_does_not_hold_shows_the_difference() {
+    let site = site(r#"{"outcome":"deny","codes":["sample.stage0.no-such-code"]}"#);
+    let run = site.run(&["policy", "test", "stage0-constraints"]);
+    assert_eq!(run.code, 1);
+    for line in [
+        "✖ the printed check",
+        "- outcome: deny",
+        "+ outcome: allow",
+        "- codes: sample.stage0.no-such-code",
+        "0 passed, 1 failed",
+    ] {
+        assert!(run.stdout.contains(line), "{line}: {}", run.stdout);
+    }
+}
+
+#[test]
+fn nothing_to_run_is_an_error() {
+    let site = site(r#"{"outcome":"abstain","code":[]}"#);
+    for (arguments, says) in [
+        (vec!["policy", "test", "stage0-constraints"], "unknown field `code`"),
+        (vec!["policy", "test", "notes"], "there is no `cases` folder in notes"),
+        (vec!["policy", "test", "stage0-constraints", "--module", "none.wasm"], "cannot read none.wasm"),
+    ] {
+        let run = site.run(&arguments);
+        assert!(run.code == 1 && run.stderr.contains(says), "{}", run.stderr);
+    }
+    std::fs::remove_dir_all(site.path().join("target")).unwrap();
+    let run = site.run(&["policy", "test", "stage0-constraints"]);
+    assert_eq!(run.code, 1, "{}", run.stderr);
+}

@@ -1,0 +1,239 @@
+use std::fmt;
+
+use portcullis_gate::{Fault, LoadFault, Sha256};
+use serde::{Serialize, Serializer};
+
+/// What a module is and what it can do. Serializes as the JSON of `portcullis inspect --format json`; the order of the
+/// members is stable. Every text that comes from the module is escaped and bounded.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// Digest of the file.
+    pub module_sha256: Sha256,
+    /// Size of the file.
+    pub size_bytes: u64,
+    /// Whether the engine may compile it.
+    pub admissible: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<Fault>,
+    /// Why not, in words: what, where, and how to mend it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// What of a request it can read, in words.
+    pub reads: Vec<String>,
+    /// What it calls, in words.
+    pub calls: Vec<Extern>,
+    /// What it offers, in words.
+    pub exports: Vec<Extern>,
+    /// How it compares with the contract.
+    pub world: World,
+    /// The request fields that it declares in its description.
+    pub declared_inputs: DeclaredInputs,
+    /// JSON schema of its settings.
+    pub settings_schema: Option<serde_json::Value>,
+    /// The codes that its findings have.
+    pub codes: Vec<ReasonCode>,
+    /// The reference documents that it wants.
+    pub data_documents: Vec<DataDocument>,
+    /// What it says about itself.
+    pub description: Option<Description>,
+    /// How large it is.
+    pub sizes: Sizes,
+    /// Whether code of it runs as soon as it is instantiated, before `configure`.
+    pub start_function: bool,
+    /// The tools that it says made it. Anyone can write anything here.
+    pub toolchain_claims: Vec<ToolchainClaim>,
+    /// WebAssembly proposals beyond the first version that it uses, in words.
+    pub proposals: Vec<String>,
+}
+
+/// An import or export.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Extern {
+    /// Its name in the component.
+    pub name: String,
+    /// What it is, for people.
+    pub words: String,
+}
+
+/// How a module compares with the contract of this host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct World {
+    /// The outcome of the comparison.
+    pub verdict: WorldVerdict,
+    /// The contract's package: `portcullis:policy`.
+    pub package: String,
+    /// The contract's version.
+    pub version: String,
+    /// What differs, in words.
+    pub differences: Vec<String>,
+}
+
+/// The outcome of comparing a module with the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WorldVerdict {
+    /// The module was refused before it was compared.
+    Unknown,
+    /// It imports nothing but what the contract offers and exports just what it asks for.
+    Matches,
+    /// It does not.
+    Differs,
+}
+
+/// The request fields that a module's description declares.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum DeclaredInputs {
+    /// There is no description.
+    #[default]
+    Unknown,
+    /// They depend on the settings; `configure` says them.
+    FromSettings,
+    /// No others than these JSON pointers.
+    Listed(Vec<String>),
+}
+
+/// A code that a finding may have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ReasonCode {
+    /// `team.policy.reason`.
+    pub code: String,
+    /// What it means.
+    pub summary: String,
+}
+
+/// A reference document that a module wants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DataDocument {
+    /// The name under which the policy set gives it.
+    pub name: String,
+    /// What it holds.
+    pub summary: String,
+}
+
+/// What a module says about itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Description {
+    /// `team.policy`.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// One sentence.
+    pub summary: String,
+    /// The kit that it was written with.
+    pub sdk: Option<String>,
+}
+
+/// How large a module is.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize)]
+pub struct Sizes {
+    /// Core modules in the file.
+    pub core_modules: u64,
+    /// Components in the file, the outermost included.
+    pub components: u64,
+    /// Core functions with a body.
+    pub functions: u64,
+    /// The largest body.
+    pub largest_function_bytes: u64,
+    /// Data segments.
+    pub data_segments: u64,
+    /// Their contents.
+    pub data_bytes: u64,
+    /// Memories that instantiation creates.
+    pub memories: u64,
+    /// Their initial size, summed.
+    pub initial_memory_bytes: u64,
+    /// Their largest size, summed; 4 GiB for each that declares none.
+    pub max_memory_bytes: u64,
+    /// Tables that instantiation creates.
+    pub tables: u64,
+    /// Their initial elements, summed.
+    pub table_elements: u64,
+    /// Core instances that instantiation creates.
+    pub core_instances: u64,
+    /// How deep components are nested; 1 is a component without components inside.
+    pub nesting_depth: u64,
+    /// The custom sections, by name, in the order in which the names first appear.
+    pub custom_sections: Vec<CustomSection>,
+}
+
+/// The custom sections of one name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CustomSection {
+    /// Their name.
+    pub name: String,
+    /// How many there are.
+    pub count: u64,
+    /// Their contents, summed.
+    pub bytes: u64,
+}
+
+/// One entry of a `producers` section.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ToolchainClaim {
+    /// `language`, `processed-by` or `sdk`.
+    pub field: String,
+    /// The tool.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// A module that must not be compiled.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    /// Why.
+    pub fault: LoadFault,
+    /// What, where and how to mend it. One line, safe to show.
+    pub detail: String,
+    /// The report, as far as it got.
+    pub report: Box<Report>,
+}
+
+impl Report {
+    pub(crate) fn new(bytes: &[u8]) -> Report {
+        Report {
+            module_sha256: Sha256::of(bytes),
+            size_bytes: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+            admissible: false,
+            code: None,
+            detail: None,
+            reads: Vec::new(),
+            calls: Vec::new(),
+            exports: Vec::new(),
+            world: World {
+                verdict: WorldVerdict::Unknown,
+                package: String::new(),
+                version: String::new(),
+                differences: Vec::new(),
+            },
+            declared_inputs: DeclaredInputs::Unknown,
+            settings_schema: None,
+            codes: Vec::new(),
+            data_documents: Vec::new(),
+            description: None,
+            sizes: Sizes::default(),
+            start_function: false,
+            toolchain_claims: Vec::new(),
+            proposals: Vec::new(),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.fault.code(), self.detail)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl Serialize for DeclaredInputs {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            DeclaredInputs::Unknown => serializer.serialize_str("unknown"),
+            DeclaredInputs::FromSettings => serializer.serialize_str("from-settings"),
+            DeclaredInputs::Listed(pointers) => pointers.serialize(serializer),
+        }
+    }
+}

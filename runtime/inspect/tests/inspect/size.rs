@@ -1,0 +1,32 @@
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use crate::fixtures::{BODY, admit, policy};
+
+/// As large as a Python or JavaScript policy: 20,000 functions of ordinary code and 8 MB of data.
+fn large() -> Vec<u8> {
+    let mut fields = BODY.to_owned();
+    let ordinary = "(block (loop (br_if 1 (i32.eqz (local.get 0))) (local.set 0 (i32.sub (local.get 0) (i32.const 1))) \
+                    (i32.store (local.get 0) (i32.add (i32.load (local.get 0)) (i32.const 77777))) (br 0)))";
+    let body = ordinary.repeat(16);
+    for _ in 0..20_000 {
+        write!(fields, "(func (param i32) (result i32) (local i64 i32) {body} (i32.const 1))").unwrap();
+    }
+    for segment in 0..2_000 {
+        write!(fields, "(data (i32.const {}) \"{}\")", segment * 4096, "x".repeat(4096)).unwrap();
+    }
+    policy(&fields.replacen("(memory (export \"memory\") 1)", "(memory (export \"memory\") 256)", 1))
+}
+
+#[test]
+fn large_components_are_inspected_quickly() {
+    let component = large();
+    let start = Instant::now();
+    let report = admit(&component);
+    let took = start.elapsed();
+    eprintln!("{} bytes, {} functions: {took:?}", report.size_bytes, report.sizes.functions);
+    assert!(report.size_bytes > 15_000_000, "{}", report.size_bytes);
+    // Half a second in an optimised build on an idle machine; the rest is for builds and machines that are neither.
+    let limit = if cfg!(debug_assertions) { 60 } else { 10 };
+    assert!(took < Duration::from_secs(limit), "{took:?}");
+}

@@ -1,0 +1,287 @@
+//! Opening a policy set: manifest, lock, files, modules.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use portcullis_engine::{Engine, LoadError, Policy, PolicySource};
+use portcullis_gate::{
+    Document, EngineIdentity, Fault, Faulted, FoundPolicy, LoadFault, Lock, MAX_DOCUMENT_BYTES, MAX_MANIFEST_BYTES,
+    Manifest, Mark, Mismatch, PinnedSet, PolicyPin, PolicySpec, SetDefinition, Settings, Sha256, SourceError,
+};
+
+/// The manifest's name in a policy set's folder.
+pub const MANIFEST_FILE: &str = "portcullis.toml";
+/// The lock's name, beside the manifest.
+pub const LOCK_FILE: &str = "portcullis.lock";
+
+/// Largest lock, in bytes.
+const MAX_LOCK_BYTES: usize = 4 * 1024 * 1024;
+
+/// A policy set, loaded: ready to decide any number of requests, from any thread.
+#[derive(Debug)]
+pub struct PolicySet {
+    pinned: Arc<PinnedSet>,
+    /// In the manifest's order. A policy that could not be loaded faults in every decision that concerns it.
+    policies: Vec<Result<Policy, Faulted>>,
+    warnings: Vec<Mark>,
+}
+
+/// Why a policy set was not opened or not locked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetError {
+    /// A file cannot be read.
+    #[error("{}: cannot be read: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The manifest or the lock is wrong; the error shows the lines.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// There is no lock.
+    #[error("{}: there is no lock, so nothing says which modules these policies are; review them and write it with `portcullis lock --policies {}`", path.display(), manifest.display())]
+    NoLock {
+        /// Where the lock was looked for.
+        path: PathBuf,
+        /// The manifest.
+        manifest: PathBuf,
+    },
+    /// Something is not what the lock says.
+    #[error("{}: the policy set is not the one that was locked; nothing was loaded\n{}\nif these changes are meant, run `portcullis lock` and review its difference", path.display(), lines(mismatches))]
+    Mismatch {
+        /// The lock.
+        path: PathBuf,
+        /// Each difference, with file, expected and found.
+        mismatches: Vec<Mismatch>,
+    },
+    /// Policies that cannot be loaded, so they must not be locked.
+    #[error("these policies cannot be loaded; nothing was locked\n{}", lines(errors))]
+    NotLoaded {
+        /// Each with the policy's name.
+        errors: Vec<NotLoaded>,
+    },
+}
+
+/// A policy that cannot be loaded.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the policy {name:?} ({module}): {error}")]
+pub struct NotLoaded {
+    /// The policy's name in the set.
+    pub name: String,
+    /// Its module's path, as in the manifest.
+    pub module: String,
+    /// Why.
+    pub error: LoadError,
+}
+
+impl PolicySet {
+    /// Opens a set: `path` is the manifest or the folder that holds `portcullis.toml`. Everything is compared with the
+    /// lock before any module is compiled.
+    ///
+    /// A module that matches the lock and cannot be loaded does not stop the others: it is a fault in each decision
+    /// that concerns it.
+    ///
+    /// # Errors
+    /// [`SetError`]: the manifest or the lock is wrong or missing, or something is not what the lock says.
+    pub fn open(path: &Path, engine: &Engine) -> Result<PolicySet, SetError> {
+        let Source { manifest_path, manifest, found } = read(path)?;
+        let definition = manifest.definition;
+        let lock_path = manifest_path.with_file_name(LOCK_FILE);
+        let lock = read_lock(&lock_path, &manifest_path)?;
+        let name = manifest_path.display().to_string();
+        let verify = |found: &[Found]| {
+            let found: Vec<FoundPolicy> = found.iter().map(|found| found.digests.clone()).collect();
+            let mismatches = lock.verify(&definition, &found, &name);
+            if mismatches.is_empty() { Ok(()) } else { Err(SetError::Mismatch { path: lock_path.clone(), mismatches }) }
+        };
+
+        let mut found = found;
+        for (spec, found) in definition.policies().iter().zip(&mut found) {
+            found.digests.inputs = lock.policy(&spec.name).and_then(|locked| locked.inputs.clone());
+        }
+        verify(&found)?;
+        let mut policies = Vec::with_capacity(found.len());
+        for (spec, found) in definition.policies().iter().zip(&mut found) {
+            let policy = load(spec, found, engine);
+            if let Ok(policy) = &policy {
+                found.digests.inputs = Some(inputs(policy));
+            }
+            policies.push(policy.map_err(|error| Faulted { fault: Fault::Load(error.fault), detail: error.detail }));
+        }
+        verify(&found)?;
+
+        let pins = found
+            .iter()
+            .map(|found| PolicyPin {
+                module_sha256: found.digests.module_sha256,
+                settings_sha256: found.digests.settings_sha256,
+            })
+            .collect();
+        let engine = EngineIdentity {
+            version: engine.version().into(),
+            configuration_sha256: engine.configuration_sha256(),
+        };
+        let pinned = Arc::new(PinnedSet { definition, sha256: lock.set_sha256, pins, engine });
+        Ok(PolicySet { pinned, policies, warnings: manifest.warnings })
+    }
+
+    /// Reads a set and loads its modules, to write its lock.
+    ///
+    /// # Errors
+    /// [`SetError`]: the manifest is wrong, a file cannot be read, or a policy cannot be loaded.
+    pub fn lock(path: &Path, engine: &Engine) -> Result<Lock, SetError> {
+        let Source { manifest_path, manifest, mut found } = read(path)?;
+        let mut errors = Vec::new();
+        for (spec, found) in manifest.definition.policies().iter().zip(&mut found) {
+            match load(spec, found, engine) {
+                Ok(policy) => found.digests.inputs = Some(inputs(&policy)),
+                Err(error) => {
+                    errors.push(NotLoaded { name: spec.name.clone(), module: spec.module.clone(), error });
+                }
+            }
+        }
+        if !errors.is_empty() {
+            return Err(SetError::NotLoaded { errors });
+        }
+        let found: Vec<FoundPolicy> = found.into_iter().map(|found| found.digests).collect();
+        Lock::new(&manifest.definition, &found, &manifest_path.display().to_string())
+            .map_err(|mismatches| SetError::Mismatch { path: manifest_path, mismatches })
+    }
+
+    /// The set's definition and digests, as its decisions name them.
+    #[must_use]
+    pub fn pinned(&self) -> &Arc<PinnedSet> {
+        &self.pinned
+    }
+
+    /// The loaded policies, in the manifest's order; a fault where one could not be loaded.
+    #[must_use]
+    pub fn policies(&self) -> &[Result<Policy, Faulted>] {
+        &self.policies
+    }
+
+    /// What is worth knowing about the manifest although it is no error: a waiver that has ended, no policies.
+    #[must_use]
+    pub fn warnings(&self) -> &[Mark] {
+        &self.warnings
+    }
+}
+
+/// What a manifest and its files say.
+struct Source {
+    manifest_path: PathBuf,
+    manifest: Manifest,
+    found: Vec<Found>,
+}
+
+/// What was read for one policy.
+struct Found {
+    module: Result<Vec<u8>, LoadError>,
+    settings: Result<String, LoadError>,
+    data: BTreeMap<String, Result<Document, LoadError>>,
+    digests: FoundPolicy,
+}
+
+fn read(path: &Path) -> Result<Source, SetError> {
+    let manifest_path = if path.is_dir() { path.join(MANIFEST_FILE) } else { path.to_path_buf() };
+    let bytes = read_file(&manifest_path, MAX_MANIFEST_BYTES)
+        .map_err(|source| SetError::Unreadable { path: manifest_path.clone(), source })?;
+    let manifest = Manifest::parse(&manifest_path.display().to_string(), &bytes, Timestamp::now())?;
+    let folder = manifest_path.parent().unwrap_or(Path::new("")).to_path_buf();
+    let found = read_files(&manifest.definition, &folder);
+    Ok(Source { manifest_path, manifest, found })
+}
+
+fn read_files(definition: &SetDefinition, folder: &Path) -> Vec<Found> {
+    definition.policies().iter().map(|spec| read_policy(spec, folder)).collect()
+}
+
+fn read_policy(spec: &PolicySpec, folder: &Path) -> Found {
+    let module_limit = usize::try_from(spec.limits.module_bytes).unwrap_or(usize::MAX);
+    let module = read_named(folder, &spec.module, module_limit, LoadFault::Missing);
+    let settings = match &spec.settings {
+        Settings::Inline(text) => Ok(text.clone().into_bytes()),
+        Settings::File(file) => read_named(folder, file, MAX_DOCUMENT_BYTES, LoadFault::Settings),
+    };
+    let mut data = BTreeMap::new();
+    let mut data_digests = BTreeMap::new();
+    for (name, file) in &spec.data {
+        let bytes = read_named(folder, file, MAX_DOCUMENT_BYTES, LoadFault::Data);
+        data_digests.insert(name.clone(), digest(&bytes));
+        let document = bytes.and_then(|bytes| {
+            Document::parse(&bytes).map_err(|error| failed(LoadFault::Data, format!("{file}: {error}")))
+        });
+        data.insert(name.clone(), document);
+    }
+    let digests = FoundPolicy {
+        module_sha256: digest(&module),
+        settings_sha256: digest(&settings),
+        data: data_digests,
+        inputs: None,
+    };
+    let settings = settings.and_then(|bytes| {
+        String::from_utf8(bytes).map_err(|_| failed(LoadFault::Settings, "the settings are not UTF-8".into()))
+    });
+    Found { module, settings, data, digests }
+}
+
+fn load(spec: &PolicySpec, found: &mut Found, engine: &Engine) -> Result<Policy, LoadError> {
+    let module = found.module.as_ref().map_err(Clone::clone)?;
+    let settings = found.settings.as_ref().map_err(Clone::clone)?;
+    let data = std::mem::take(&mut found.data).into_iter().map(|(name, document)| Ok((name, document?)));
+    let source = PolicySource {
+        name: &spec.name,
+        settings,
+        limits: spec.limits,
+        data: Arc::new(data.collect::<Result<BTreeMap<String, Document>, LoadError>>()?),
+        expected_sha256: found.digests.module_sha256,
+    };
+    engine.load(module, &source)
+}
+
+fn inputs(policy: &Policy) -> Vec<String> {
+    policy.inputs().iter().map(|pointer| pointer.as_str().to_owned()).collect()
+}
+
+fn read_lock(path: &Path, manifest: &Path) -> Result<Lock, SetError> {
+    match read_file(path, MAX_LOCK_BYTES) {
+        Ok(bytes) => Ok(Lock::parse(&path.display().to_string(), &bytes)?),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(SetError::NoLock { path: path.into(), manifest: manifest.into() })
+        }
+        Err(source) => Err(SetError::Unreadable { path: path.into(), source }),
+    }
+}
+
+fn read_named(folder: &Path, file: &str, limit: usize, fault: LoadFault) -> Result<Vec<u8>, LoadError> {
+    read_file(&folder.join(file), limit).map_err(|error| failed(fault, format!("{file}: {error}")))
+}
+
+/// Reads a file of at most `limit` bytes; what is larger is an error, not a prefix.
+fn read_file(path: &Path, limit: usize) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take((limit as u64).saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() > limit {
+        return Err(std::io::Error::other(format!("larger than {limit} bytes")));
+    }
+    Ok(bytes)
+}
+
+fn digest<E>(bytes: &Result<Vec<u8>, E>) -> Option<Sha256> {
+    bytes.as_ref().ok().map(|bytes| Sha256::of(bytes))
+}
+
+fn failed(fault: LoadFault, detail: String) -> LoadError {
+    LoadError { fault, cause: None, detail }
+}
+
+fn lines<T: std::fmt::Display>(items: &[T]) -> String {
+    items.iter().map(|item| format!("  {item}")).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,75 @@
+//! Which way dependencies point.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+/// What each crate of ours may depend on, of ours.
+const ALLOWED: [(&str, &[&str]); 6] = [
+    ("portcullis-gate", &[]),
+    ("portcullis-inspect", &["portcullis-gate"]),
+    ("portcullis-engine", &["portcullis-gate", "portcullis-inspect"]),
+    ("portcullis", &["portcullis-gate", "portcullis-engine"]),
+    ("portcullis-cli", &["portcullis-gate", "portcullis-inspect", "portcullis-engine", "portcullis"]),
+    ("portcullis-tests", &["portcullis-gate", "portcullis-inspect", "portcullis-engine", "portcullis"]),
+];
+
+/// Crates that run guests, and who may name them. The benchmarks measure them side by side.
+const EXECUTORS: [&str; 3] = ["wasmtime", "wasmtime-wizer", "extism"];
+const MAY_EXECUTE: [&str; 2] = ["portcullis-engine", "portcullis-bench"];
+
+/// What would give the gate and the inspection more than bytes.
+const NOT_PURE: [&str; 6] = ["tokio", "rayon", "tempfile", "getrandom", "reqwest", "hyper"];
+
+#[test]
+fn arrows_point_down() {
+    let dependencies = dependencies();
+    for (name, allowed) in ALLOWED {
+        let found = &dependencies[name];
+        let ours: Vec<_> = found.iter().filter(|dependency| dependencies.contains_key(*dependency)).collect();
+        for dependency in ours {
+            assert!(allowed.contains(&dependency.as_str()), "{name} must not depend on {dependency}");
+        }
+    }
+}
+
+#[test]
+fn only_the_engine_executes() {
+    for (name, found) in dependencies() {
+        for dependency in &found {
+            let executes = EXECUTORS.contains(&dependency.as_str()) || dependency.starts_with("cranelift");
+            assert!(!executes || MAY_EXECUTE.contains(&name.as_str()), "{name} must not depend on {dependency}");
+        }
+    }
+}
+
+#[test]
+fn the_floor_is_pure() {
+    let dependencies = dependencies();
+    for name in ["portcullis-gate", "portcullis-inspect"] {
+        for dependency in &dependencies[name] {
+            assert!(!NOT_PURE.contains(&dependency.as_str()), "{name} must not depend on {dependency}");
+        }
+    }
+}
+
+/// The crates of the workspace with their direct dependencies; those for tests alone are left out.
+fn dependencies() -> BTreeMap<String, Vec<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline", "--manifest-path"])
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let text = |value: &serde_json::Value| value.as_str().expect("text").to_owned();
+    metadata["packages"]
+        .as_array()
+        .expect("packages")
+        .iter()
+        .map(|package| {
+            let direct = package["dependencies"].as_array().expect("dependencies").iter();
+            let direct = direct.filter(|dependency| dependency["kind"].is_null()).map(|d| text(&d["name"])).collect();
+            (text(&package["name"]), direct)
+        })
+        .collect()
+}

@@ -1,0 +1,7 @@
+;; Loops for ever.
+;; expect: fault.fuel
+(module
+  ;; include: policy
+  (func $evaluate (export "evaluate") (param $inputs i32) (param $count i32) (result i32)
+    (loop $for_ever (br $for_ever))
+    (i32.const 64)))

@@ -1,0 +1,14 @@
+;; Answers an odd address from its allocator, when the host asks it for room for the inputs.
+;; expect: fault.abi
+(module
+  (memory (export "memory") 1)
+  ;; include: bump
+  (func $cabi_realloc (export "cabi_realloc") (param $old i32) (param $old_size i32) (param $align i32) (param $size i32)
+    (result i32)
+    (if (global.get $configured) (then
+      (return (i32.const 9001))))
+    (call $bump (local.get $old) (local.get $old_size) (local.get $align) (local.get $size)))
+  ;; include: configure
+  ;; include: answer
+  ;; include: evaluate
+)

@@ -1,0 +1,8 @@
+;; A requirement after the last one.
+;; expect: fault.abi
+(module
+  ;; include: policy
+  (func $evaluate (export "evaluate") (param $inputs i32) (param $count i32) (result i32)
+    (i32.store8 (i32.const 128) (i32.const 1))
+    (i32.store8 (i32.const 132) (i32.const 4))
+    (i32.const 64)))

@@ -1,0 +1,13 @@
+;; Says that it could not judge, in 300 KiB.
+;; expect: fault.output
+;; limits: result-kib=256
+(module
+  (memory (export "memory") 8)
+  ;; include: realloc
+  ;; include: configure
+  ;; include: answer
+  (func $evaluate (export "evaluate") (param $inputs i32) (param $count i32) (result i32)
+    (i32.store8 (i32.const 64) (i32.const 1))
+    (i32.store (i32.const 68) (i32.const 0))
+    (i32.store (i32.const 72) (i32.const 307200))
+    (i32.const 64)))

@@ -1,0 +1,7 @@
+;; A finding without a message.
+;; expect: fault.answer
+(module
+  ;; include: policy
+  (func $evaluate (export "evaluate") (param $inputs i32) (param $count i32) (result i32)
+    (i32.store (i32.const 112) (i32.const 0))
+    (i32.const 64)))

@@ -1,0 +1,6 @@
+;; An answer at an odd address.
+;; expect: fault.abi
+(module
+  ;; include: policy
+  (func $evaluate (export "evaluate") (param $inputs i32) (param $count i32) (result i32)
+    (i32.const 65)))

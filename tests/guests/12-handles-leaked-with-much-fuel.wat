@@ -1,0 +1,22 @@
+;; Makes handles without end, with so much fuel and time that only a limit on handles stops it.
+;; expect: fault.abi
+;; limits: fuel=100_000_000_000 time-ms=20_000
+(component
+  ;; include: world
+  (type $r (resource (rep i32)))
+  (core func $new (canon resource.new $r))
+  (core func $drop (canon resource.drop $r))
+  (core func $rep (canon resource.rep $r))
+  (core module $Main
+    (import "r" "new" (func $new (param i32) (result i32)))
+    (import "r" "drop" (func $drop (param i32)))
+    (import "r" "rep" (func $rep (param i32) (result i32)))
+    ;; include: policy
+    (func (export "evaluate") (param i32 i32) (result i32)
+      (local $h i32)
+      (loop $more (drop (call $new (i32.const 7))) (br $more))
+      (i32.const 64)))
+  (core instance $main (instantiate $Main
+    (with "r" (instance (export "new" (func $new)) (export "drop" (func $drop)) (export "rep" (func $rep))))))
+  ;; include: lift
+)

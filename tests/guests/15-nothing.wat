@@ -1,0 +1,3 @@
+;; An empty component.
+;; expect: load.world
+(component)

@@ -1,0 +1,5 @@
+// Nothing.
+// expect: load.format
+pub fn bytes() -> Vec<u8> {
+    Vec::new()
+}

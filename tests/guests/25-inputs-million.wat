@@ -1,0 +1,12 @@
+;; Wants 2^20 inputs, all of them the empty pointer: the whole request, a million times.
+;; expect: load.configure (fault.output)
+(module
+  (memory (export "memory") 200)
+  ;; include: realloc
+  ;; include: answer
+  (func (export "configure") (param $settings i32) (param $length i32) (result i32)
+    (i32.store8 (i32.const 1024) (i32.const 0))
+    (i32.store (i32.const 1028) (i32.const 65536))
+    (i32.store (i32.const 1032) (i32.const 1048576))
+    (i32.const 1024))
+  (func (export "evaluate") (param i32 i32) (result i32) (i32.const 64)))

@@ -1,0 +1,11 @@
+  ;; The exports of the contract, from the core instance `$main`.
+  (alias core export $main "memory" (core memory $memory))
+  (alias core export $main "cabi_realloc" (core func $realloc))
+  (alias core export $main "configure" (core func $configure-core))
+  (alias core export $main "evaluate" (core func $evaluate-core))
+  (func $configure-lifted (param "settings" string) (result (result (list string) (error (list $problem))))
+    (canon lift (core func $configure-core) (memory $memory) (realloc $realloc)))
+  (export "configure" (func $configure-lifted))
+  (func $evaluate-lifted (param "inputs" (list $value)) (result (result $answer (error string)))
+    (canon lift (core func $evaluate-core) (memory $memory) (realloc $realloc)))
+  (export "evaluate" (func $evaluate-lifted))

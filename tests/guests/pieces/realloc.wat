@@ -1,0 +1,2 @@
+  ;; include: bump
+  (export "cabi_realloc" (func $bump))
