@@ -35,7 +35,7 @@ test: policies ## passes the tests
 	@$(PORTCULLIS) policy test sample-policies
 
 test-long: policies ## the tests with a million generated decisions
-	@PORTCULLIS_CASES=1000000 $(CARGO) test --release --locked -p portcullis-tests -- laws oracle
+	@PORTCULLIS_CASES=1000000 PORTCULLIS_TABLES=full $(CARGO) test --release --locked -p portcullis-tests -- laws oracle
 
 bench: policies ## benchmarks against named peers; writes target/bench.json
 	@$(CARGO) bench --locked -p portcullis-bench

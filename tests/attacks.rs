@@ -7,6 +7,7 @@ mod attacks {
     mod bytes;
     mod cache;
     mod determinism;
+    mod drift;
     mod host;
     mod meet;
     mod rows;

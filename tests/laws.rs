@@ -2,7 +2,7 @@
 //! cases beyond, and against a second implementation.
 //!
 //! `PORTCULLIS_CASES` is the number of generated cases (20,000 unless it says otherwise), `PORTCULLIS_SEED` where
-//! they start.
+//! they start; `PORTCULLIS_TABLES=full` makes the exhaustive tables complete for four policies too.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 

@@ -33,7 +33,7 @@ pub fn meets(source: &Source) {
             assert_eq!(found, (code.as_str(), cause.as_deref()), "{}: {error}", guest.name);
             // What is refused for its bytes is refused by reading them, without an engine.
             let refusal = inspected.err().map(|refusal| refusal.fault.code());
-            let executed = matches!(code.as_str(), "load.configure" | "load.inputs" | "load.settings");
+            let executed = matches!(code.as_str(), "load.configure" | "load.inputs" | "load.settings" | "load.data");
             assert_eq!(refusal, (!executed).then_some(code.as_str()), "{}: by inspection", guest.name);
             printable(&guest, &error.detail);
         }

@@ -23,16 +23,30 @@ macro_rules! has_a_test {
 portcullis_tests::foreach_guest!(has_a_test);
 
 // Honest guests: what the hostile ones would be without their attack.
-meets!(g00_abstain, g00_allow, g00_deny_by_zero, g00_every_import, g00_utf16,);
+meets! {
+    g00_abstain,
+    g00_allow,
+    g00_deny_by_zero,
+    g00_every_import,
+    g00_utf16,
+}
 
 // Row 1: endless loops.
-meets!(g01_loop, g01_loop_by_calls, g01_loop_with_little_fuel,);
+meets! {
+    g01_loop,
+    g01_loop_by_calls,
+    g01_loop_with_little_fuel,
+}
 
 // Row 2: slow under fuel, over time.
-meets!(g02_bulk_fill, g02_grow_by_nothing, g02_pointer_chase,);
+meets! {
+    g02_bulk_fill,
+    g02_grow_by_nothing,
+    g02_pointer_chase,
+}
 
 // Row 3: endless host calls.
-meets!(
+meets! {
     g03_data,
     g03_data_unknown,
     g03_log,
@@ -41,10 +55,10 @@ meets!(
     g03_request,
     g03_request_many_times_all,
     g03_request_million_pointers,
-);
+}
 
 // Row 4: growing until refused.
-meets!(
+meets! {
     g04_memory_grow,
     g04_memory_grow_at_once,
     g04_memory_grow_beyond_32_bits,
@@ -53,10 +67,10 @@ meets!(
     g04_table_grow_at_once,
     g04_two_memories,
     g04_up_to_the_limit,
-);
+}
 
 // Row 5: too much declared.
-meets!(
+meets! {
     g05_maximum_only,
     g05_memories_sum,
     g05_memory_4gib,
@@ -67,13 +81,18 @@ meets!(
     g05_table_4g,
     g05_table_one_over,
     g05_tables_sum,
-);
+}
 
 // Row 6: instances and nesting.
-meets!(g06_doubling, g06_doubling_of_nothing, g06_instances, g06_nesting,);
+meets! {
+    g06_doubling,
+    g06_doubling_of_nothing,
+    g06_instances,
+    g06_nesting,
+}
 
 // Row 7: unbounded recursion.
-meets!(
+meets! {
     g07_recursion,
     g07_recursion_in_post_return,
     g07_recursion_in_realloc,
@@ -81,10 +100,10 @@ meets!(
     g07_recursion_with_answers,
     g07_recursion_with_host_calls,
     g07_recursion_with_large_frames,
-);
+}
 
 // Row 8: start functions and initializers.
-meets!(
+meets! {
     g08_segment_out_of_bounds,
     g08_start_calls_host,
     g08_start_grows,
@@ -94,10 +113,10 @@ meets!(
     g08_start_recurses,
     g08_start_slow,
     g08_start_traps,
-);
+}
 
 // Row 9: hostile allocators.
-meets!(
+meets! {
     g09_realloc_calls_host,
     g09_realloc_grows,
     g09_realloc_half_aligned,
@@ -114,10 +133,10 @@ meets!(
     g09_realloc_traps_in_configure,
     g09_realloc_unaligned,
     g09_realloc_unaligned_in_a_host_call,
-);
+}
 
 // Row 10: malformed results.
-meets!(
+meets! {
     g10_answer_place_out_of_bounds_in_a_host_call,
     g10_approval_by_nobody,
     g10_approval_without_roles,
@@ -172,10 +191,10 @@ meets!(
     g10_string_over_the_result_limit,
     g10_too_many_findings,
     g10_wait_until_never,
-);
+}
 
 // Row 11: allow, then misbehave in post-return.
-meets!(
+meets! {
     g11_post_return_calls_host,
     g11_post_return_grows,
     g11_post_return_honest,
@@ -184,10 +203,10 @@ meets!(
     g11_post_return_rewrites,
     g11_post_return_slow,
     g11_post_return_traps,
-);
+}
 
 // Row 12: resources.
-meets!(
+meets! {
     g12_destructor_loops,
     g12_destructor_traps,
     g12_handle_at_the_top,
@@ -202,13 +221,18 @@ meets!(
     g12_handles_leaked_with_much_fuel,
     g12_parent_calls_child,
     g12_resource,
-);
+}
 
 // Row 13: log floods and escapes; `words.rs` looks at the text.
-meets!(g13_error_escapes, g13_log_escapes, g13_log_flood, g13_message_escapes,);
+meets! {
+    g13_error_escapes,
+    g13_log_escapes,
+    g13_log_flood,
+    g13_message_escapes,
+}
 
 // Row 14: bombs for the compiler.
-meets!(
+meets! {
     g14_aliases,
     g14_blocks,
     g14_br_table,
@@ -227,10 +251,10 @@ meets!(
     g14_passive_data_segments,
     g14_type_of_types,
     g14_types,
-);
+}
 
 // Row 15: beyond the world.
-meets!(
+meets! {
     g15_by_digest,
     g15_component,
     g15_core_module,
@@ -247,10 +271,10 @@ meets!(
     g15_wasi_clocks,
     g15_wasi_random,
     g15_wasi_sockets,
-);
+}
 
 // Row 16: worlds that look alike.
-meets!(
+meets! {
     g16_bool_for_u8,
     g16_configure_type,
     g16_error_type,
@@ -271,10 +295,10 @@ meets!(
     g16_version_1_0_0,
     g16_version_none,
     g16_version_prerelease,
-);
+}
 
 // Row 17: not a component.
-meets!(
+meets! {
     g17_core_module,
     g17_elf,
     g17_empty,
@@ -289,10 +313,10 @@ meets!(
     g17_truncated,
     g17_twice,
     g17_version,
-);
+}
 
 // Row 18: proposals that are off, and one guest that uses all that are on.
-meets!(
+meets! {
     g18_component_async_backpressure,
     g18_component_async_context,
     g18_component_async_future,
@@ -336,10 +360,10 @@ meets!(
     g18_threads_wait,
     g18_what_is_on,
     g18_wide_arithmetic,
-);
+}
 
 // Row 21: what varies from run to run; `determinism.rs` runs each a thousand times.
-meets!(
+meets! {
     g21_counter,
     g21_dirt,
     g21_hash_seed,
@@ -348,13 +372,15 @@ meets!(
     g21_nan_bits_vector,
     g21_uninitialised_memory,
     g21_uninitialised_table,
-);
+}
 
 // Row 22: a host function that panics.
-meets!(g22_host_panic,);
+meets! {
+    g22_host_panic,
+}
 
 // `configure` as the attacker.
-meets!(
+meets! {
     g25_configure_bad_discriminant,
     g25_configure_calls_data,
     g25_configure_calls_log,
@@ -376,10 +402,10 @@ meets!(
     g25_problems,
     g25_problems_aliasing,
     g25_problems_none,
-);
+}
 
 // What a snapshot could get wrong.
-meets!(
+meets! {
     g26_dropped_segment,
     g26_every_kind_of_global,
     g26_little_fuel_left,
@@ -388,8 +414,21 @@ meets!(
     g26_memory_full,
     g26_module_twice,
     g26_nested_component,
+    g26_slow_configure_each_time,
     g26_start_twice,
     g26_table_set,
     g26_vector_global,
     g26_wasi_names,
-);
+}
+
+// What a policy says about itself.
+meets! {
+    g27_description,
+    g27_description_data,
+    g27_description_duplicate_key,
+    g27_description_escapes,
+    g27_description_inputs,
+    g27_description_not_json,
+    g27_description_too_large,
+    g27_description_twice,
+}

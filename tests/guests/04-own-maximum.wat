@@ -1,5 +1,6 @@
 ;; Is refused 10,000 times by the maximum that it declared itself: nothing was taken, so nothing may be counted.
 ;; expect: allow
+;; mode: configure-each-time
 (module
   (memory (export "memory") 1 1)
   ;; include: realloc

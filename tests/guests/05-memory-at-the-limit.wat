@@ -1,6 +1,5 @@
 ;; Declares exactly the limit of 16 MiB.
 ;; expect: allow
-;; mode: configure-each-time
 (module
   (memory (export "memory") 256)
   ;; include: realloc

@@ -1,6 +1,5 @@
 ;; Has grown its memory to the limit of 16 MiB when it has been configured, and written to the last byte.
 ;; expect: allow
-;; mode: configure-each-time
 (module
   (memory (export "memory") 1)
   ;; include: realloc

@@ -1,6 +1,5 @@
 ;; Has written to every byte of 16 MiB when it has been configured.
 ;; expect: allow
-;; mode: configure-each-time
 (module
   (memory (export "memory") 256)
   ;; include: realloc

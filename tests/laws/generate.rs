@@ -67,6 +67,9 @@ enum Sketch {
     Node { rule: RuleSketch, matches: bool, members: Vec<Sketch> },
 }
 
+/// A leaf of a sketch: its policy, its place in the manifest's order, and its waivers with theirs.
+type Placed = (Policy, u8, Vec<(u8, Waiver)>);
+
 #[derive(Clone, Copy, Debug)]
 enum RuleSketch {
     AllOf,
@@ -152,7 +155,7 @@ fn assemble(sketch: Sketch) -> Case {
 }
 
 /// Numbers the leaves in the tree's order, and lifts levels that the load rules refuse.
-fn plant(sketch: Sketch, lowers: bool, placed: &mut Vec<(Policy, u8, Vec<(u8, Waiver)>)>) -> Tree {
+fn plant(sketch: Sketch, lowers: bool, placed: &mut Vec<Placed>) -> Tree {
     match sketch {
         Sketch::Leaf { mut policy, place, waivers } => {
             if !lowers {

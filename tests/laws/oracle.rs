@@ -1,7 +1,7 @@
-//! A second implementation of how a decision is made, written from the page `decisions.md` alone (law 8).
+//! A second implementation of how a decision is made, written from the design's text alone (law 8).
 //!
 //! It shares no type and no code with `portcullis-gate`. Matchers are data here: a case says whether each `when`
-//! matches. Comments that begin with "Reading:" say how the page was read where it leaves more than one way.
+//! matches. Comments that begin with "Reading:" say how that text was read where it leaves more than one way.
 
 /// By rank.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,7 +73,7 @@ pub struct Waiver {
     pub ended: bool,
 }
 
-/// What the page says about one case.
+/// The decision of one case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decided {
     pub rank: Rank,

@@ -1,4 +1,4 @@
-//! The conformance vectors: small cases as data, their decisions worked out by hand from the page.
+//! The conformance vectors: small cases as data, their decisions worked out by hand.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,15 +7,15 @@ use portcullis_gate::{
     Answer, Decision, Fault, Faulted, Finding, Manifest, Obligation, Outcome, PolicyRun, Request, Requirement, Said,
     Verdict,
 };
-use serde::Deserialize;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::gate;
 
 #[test]
 fn decisions_are_as_the_vectors_say() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/decisions.json");
-    let vectors: Vectors = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let vectors: Vectors = serde_json::from_str(&text()).unwrap();
     assert_eq!(vectors.format, "portcullis decision vectors, 1");
     let mut names: Vec<&str> = vectors.cases.iter().map(|vector| vector.name.as_str()).collect();
     names.sort_unstable();
@@ -33,6 +33,19 @@ fn decisions_are_as_the_vectors_say() {
         })
         .collect();
     assert!(wrong.is_empty(), "{} vectors:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn unknown_fields_are_refused() {
+    for place in ["\"cases\":", "\"set\":", "\"outcome\":", "\"count\": 2", "\"kind\": \"review\""] {
+        let text = text();
+        let with = text.replacen(place, &format!("\"unknown\": 1, {place}"), 1);
+        assert!(with != text && serde_json::from_str::<Vectors>(&with).is_err(), "{place}");
+    }
+}
+
+fn text() -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/decisions.json")).unwrap()
 }
 
 const VECTORS: usize = 77;
@@ -55,7 +68,7 @@ struct Vector {
     now: Option<String>,
     request: Option<Value>,
     set: Set,
-    results: BTreeMap<String, Result>,
+    results: BTreeMap<String, Given>,
     expect: Expected,
 }
 
@@ -73,7 +86,7 @@ struct Set {
 /// `abstain`, an outcome or a fault's code; or an answer.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Result {
+enum Given {
     Short(String),
     Answer(Written),
 }
@@ -85,7 +98,7 @@ struct Written {
     #[serde(default)]
     abstain: bool,
     findings: Option<Vec<WrittenFinding>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "strict")]
     obligations: Vec<Obligation>,
 }
 
@@ -94,6 +107,7 @@ struct Written {
 struct WrittenFinding {
     outcome: Outcome,
     code: String,
+    #[serde(default, deserialize_with = "strict")]
     requirement: Option<Requirement>,
 }
 
@@ -109,13 +123,21 @@ struct Expected {
     contributes: Vec<String>,
     /// Counted as, code, policy.
     findings: Vec<(Outcome, String, String)>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "strict")]
     requirements: Vec<Requirement>,
     /// Kind, policy.
     #[serde(default)]
     obligations: Vec<(String, String)>,
     #[serde(default)]
     waivers: Vec<String>,
+}
+
+/// For the gate's own types, which do not deny unknown fields: what is read must be all that is written.
+fn strict<'de, D: Deserializer<'de>, T: DeserializeOwned + Serialize>(deserializer: D) -> Result<T, D::Error> {
+    let written = Value::deserialize(deserializer)?;
+    let read: T = serde_json::from_value(written.clone()).map_err(D::Error::custom)?;
+    let again = serde_json::to_value(&read).map_err(D::Error::custom)?;
+    if again == written { Ok(read) } else { Err(D::Error::custom(format!("{written} is read as {again}"))) }
 }
 
 fn decide(vector: &Vector, vectors: &Vectors) -> Decision {
@@ -133,7 +155,7 @@ fn decide(vector: &Vector, vectors: &Vectors) -> Decision {
     gate::decision(&gate::pinned(definition), &request, runs)
 }
 
-fn run(name: &str, result: &Result) -> PolicyRun {
+fn run(name: &str, result: &Given) -> PolicyRun {
     let finding = |outcome, code: &str, requirement: &Option<Requirement>| Finding {
         outcome,
         code: code.into(),
@@ -144,20 +166,20 @@ fn run(name: &str, result: &Result) -> PolicyRun {
     let answer =
         |verdict, obligations: &[Obligation]| Said::Answer(Answer { verdict, obligations: obligations.into() });
     let said = match result {
-        Result::Short(word) if word == "abstain" => answer(Verdict::Abstain, &[]),
-        Result::Short(word) => match (Outcome::from_name(word), Fault::from_code(word)) {
+        Given::Short(word) if word == "abstain" => answer(Verdict::Abstain, &[]),
+        Given::Short(word) => match (Outcome::from_name(word), Fault::from_code(word)) {
             (Some(outcome), _) => {
                 answer(Verdict::Findings(vec![finding(outcome, &format!("team.{name}.{outcome}"), &None)]), &[])
             }
             (None, Some(fault)) => Said::Fault(Faulted { fault, detail: "as the vector says".into() }),
             (None, None) => panic!("{word} is no result"),
         },
-        Result::Answer(Written { abstain: true, findings: None, obligations }) => answer(Verdict::Abstain, obligations),
-        Result::Answer(Written { abstain: false, findings: Some(findings), obligations }) => {
+        Given::Answer(Written { abstain: true, findings: None, obligations }) => answer(Verdict::Abstain, obligations),
+        Given::Answer(Written { abstain: false, findings: Some(findings), obligations }) => {
             let findings = findings.iter().map(|f| finding(f.outcome, &f.code, &f.requirement)).collect();
             answer(Verdict::Findings(findings), obligations)
         }
-        Result::Answer(_) => panic!("{name}: either abstain or findings"),
+        Given::Answer(_) => panic!("{name}: either abstain or findings"),
     };
     PolicyRun { said, fuel: 0, duration_us: 0 }
 }

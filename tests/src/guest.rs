@@ -127,7 +127,7 @@ impl Source {
         for text in appended {
             wit.push_str(&text);
         }
-        encode(&wasm, &wit).unwrap_or_else(|error| panic!("{}: {error:#}", self.name))
+        encode(&wasm, &wit).unwrap_or_else(|error| panic!("{}: {error}", self.name))
     }
 }
 
@@ -154,7 +154,7 @@ pub fn find(name: &str) -> Guest {
 /// A component of the world `policy` around a core module, which is not checked.
 #[must_use]
 pub fn component(module: &[u8]) -> Vec<u8> {
-    encode(module, CONTRACT).unwrap_or_else(|error| panic!("{error:#}"))
+    encode(module, CONTRACT).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// The honest guest with `more`, a component, inside it: the world is the contract's, the rest is not.
@@ -190,13 +190,14 @@ pub fn with_pieces(text: &str) -> String {
     out
 }
 
-fn encode(module: &[u8], wit: &str) -> anyhow::Result<Vec<u8>> {
+fn encode(module: &[u8], wit: &str) -> Result<Vec<u8>, String> {
     let mut resolve = Resolve::default();
-    let package = resolve.push_str("policy.wit", wit)?;
-    let world = resolve.select_world(&[package], Some("policy"))?;
+    let package = resolve.push_str("policy.wit", wit).map_err(|error| format!("{error:#}"))?;
+    let world = resolve.select_world(&[package], Some("policy")).map_err(|error| format!("{error:#}"))?;
     let mut module = module.to_vec();
-    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
-    ComponentEncoder::default().validate(false).module(&module)?.encode()
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
+        .and_then(|()| ComponentEncoder::default().validate(false).module(&module)?.encode())
+        .map_err(|error| format!("{error:#}"))
 }
 
 fn limits(guest: &str, text: &str) -> Vec<(String, u64)> {

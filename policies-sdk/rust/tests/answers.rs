@@ -1,5 +1,7 @@
 //! Answers, imports, and what the test harness refuses as the host would.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
 use portcullis_policy::prelude::*;
 use portcullis_policy::test::{Case, Fault, cases};
 use portcullis_policy::{Approval, Obligation};
@@ -45,7 +47,9 @@ fn evaluate(input: &Inputs) -> Result<Answer, String> {
         "team" => {
             let lead: String = TEAMS.read("/a/lead")?;
             let missing: Option<String> = TEAMS.read("/b/lead")?;
-            let _ = TEAMS.read::<i64>("/a/lead").map_err(|problem| assert_eq!(problem, "teams: /a/lead must be an integer, not a string"));
+            let _ = TEAMS
+                .read::<i64>("/a/lead")
+                .map_err(|problem| assert_eq!(problem, "teams: /a/lead must be an integer, not a string"));
             log("looked up the team");
             let [action, now] = &*request(&["/action/name", "/now"]) else { return Err("two".into()) };
             deny(TEAM, format!("{lead} {missing:?} {action:?} {now:?}")).into()
@@ -128,10 +132,7 @@ fn imports_answer_from_the_case() {
 #[test]
 fn settings_are_refused_where_there_are_none() {
     let case = Case::of::<Policy>().data("teams", "{}").settings(r#"{"a": 1}"#);
-    assert_eq!(
-        case.try_run(),
-        Err(Fault::Settings(vec![Problem::new("/a", "is not known here: nothing can be set")]))
-    );
+    assert_eq!(case.try_run(), Err(Fault::Settings(vec![Problem::new("/a", "is not known here: nothing can be set")])));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! `src/bindings.rs` is what wit-bindgen makes of `wit/policy.wit`, checked in so that building a policy does not build
 //! a bindings generator. `UPDATE=1 cargo test --test bindings` writes it anew.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
 use std::path::Path;
 
 use wit_bindgen_core::WorldGenerator as _;

@@ -1,5 +1,7 @@
 //! `#[derive(Inputs)]` and `#[derive(FromJson)]`: absence, null and a wrong type are three things.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
 use portcullis_policy::prelude::*;
 use portcullis_policy::test::{Case, Fault, description};
 
@@ -60,10 +62,8 @@ fn shown(context: &str) -> Result<String, Fault> {
 fn tells_absence_null_and_values_apart() {
     assert_eq!(shown("{}").unwrap(), "tester None Missing Value::Missing [] 0 None None 2026-03-14T09:30:00.000Z");
     assert_eq!(
-        shown(
-            r#"{"optional": null, "field": null, "raw": null, "approvals": null, "tree~/": null, "kind": null}"#
-        )
-        .unwrap(),
+        shown(r#"{"optional": null, "field": null, "raw": null, "approvals": null, "tree~/": null, "kind": null}"#)
+            .unwrap(),
         "tester None Null Value::Null [] 0 None None 2026-03-14T09:30:00.000Z"
     );
     assert_eq!(

@@ -1,5 +1,7 @@
 //! `#[derive(Settings)]`: every problem is found where it is, and the schema says what the reader does.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
 use std::collections::BTreeMap;
 
 use portcullis_policy::prelude::*;
@@ -90,10 +92,7 @@ fn evaluate(settings: &Settings, _input: &()) -> Finding {
 #[test]
 fn reads_values_and_defaults() {
     let shown = |settings: &str| Case::of::<Policy>().settings(settings).run().as_findings()[0].message.clone();
-    assert_eq!(
-        shown(r#"{"names":["a"],"low":1,"high":255}"#),
-        r#"["a"] 1.5 1 255 None [] [-1, 0] Text("x") abc"#
-    );
+    assert_eq!(shown(r#"{"names":["a"],"low":1,"high":255}"#), r#"["a"] 1.5 1 255 None [] [-1, 0] Text("x") abc"#);
     assert_eq!(
         shown(
             r#" { "names" : [ "\u00e9\n\ud83d\ude00" , "b" ] , "factor" : 1e1 , "low" : 2 , "high" : 3 , "mode" : "LAX" ,
@@ -136,7 +135,10 @@ fn finds_every_problem_where_it_is() {
         ]
     );
     assert_eq!(found("{}"), ["/names is missing", "/low is missing", "/high is missing"]);
-    assert_eq!(found(r#"{"names":[],"low":0,"high":1}"#), ["/names must have from 1 to 2 items", "/low must be at least 1"]);
+    assert_eq!(
+        found(r#"{"names":[],"low":0,"high":1}"#),
+        ["/names must have from 1 to 2 items", "/low must be at least 1"]
+    );
     assert_eq!(found(r#"{"names":["a"],"low":9,"high":1}"#), ["/low must not be above high"]);
     assert_eq!(found("[]"), [" must be an object, not a list"]);
 }

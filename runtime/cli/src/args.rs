@@ -49,7 +49,7 @@ pub enum PolicyCommand {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  portcullis decide --policies sample-policies sample-policies/requests/deploy-allowed.json
+  portcullis decide --policies sample-policies sample-policies/requests/service-minor.json
   terraform show -json plan.bin | portcullis decide --policies policies --environment production
   portcullis decide --policies policies --format github checks/*.json
 
@@ -154,10 +154,10 @@ pub struct BuildArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  portcullis policy test sample-policies/*
+  portcullis policy test sample-policies
   portcullis policy test sample-policies/rules --module target/policies/rules.wasm")]
 pub struct TestArgs {
-    /// Policy crates; folders without a `cases` folder are passed over
+    /// Policy crates, or folders of policy crates; what has no `cases` folder is passed over
     #[arg(value_name = "DIR", default_value = ".")]
     pub dirs: Vec<PathBuf>,
     /// The component, where it is neither NAME.wasm in the crate nor target/policies/NAME.wasm in a folder above it

@@ -78,16 +78,14 @@ fn push_description(out: &mut String, report: &Report) {
 
 fn push_abilities(out: &mut String, report: &Report) {
     push_list(out, "What it can read of a request", report.reads.iter().map(|words| shown(words)).collect());
-    let inputs = match &report.declared_inputs {
-        DeclaredInputs::Unknown => vec!["unknown until it is configured: there is no description".into()],
-        DeclaredInputs::FromSettings => vec!["they depend on its settings, which are part of the policy set".into()],
-        DeclaredInputs::Listed(pointers) if pointers.is_empty() => vec!["none".into()],
-        DeclaredInputs::Listed(pointers) => pointers
-            .iter()
-            .map(|pointer| if pointer.is_empty() { "the whole request".to_owned() } else { shown(pointer) })
-            .collect(),
-    };
-    push_list(out, "Inputs that it declares", inputs);
+    match &report.declared_inputs {
+        DeclaredInputs::Unknown => push_list(out, "Inputs", vec!["unknown until it is configured".into()]),
+        DeclaredInputs::FromSettings => {
+            push_list(out, "Inputs", vec!["they depend on its settings; the policy set's lock lists them".into()]);
+        }
+        // What it can read, above, has them in words.
+        DeclaredInputs::Listed(_) => {}
+    }
     let mut calls: Vec<String> =
         report.calls.iter().map(|call| format!("{}: {}", shown(&call.name), shown(&call.words))).collect();
     if calls.is_empty() {
@@ -160,7 +158,7 @@ fn push_build(out: &mut String, report: &Report) {
             bytes(sizes.data_bytes)
         ),
         format!(
-            "{}: {} at the start, {} at most",
+            "{}: {} at the start, {} at most (the policy set's limit is lower)",
             counted(sizes.memories as usize, "memory", "memories"),
             bytes(sizes.initial_memory_bytes),
             bytes(sizes.max_memory_bytes)

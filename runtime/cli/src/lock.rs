@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
-use portcullis::{LOCK_FILE, MANIFEST_FILE, PolicySet};
+use portcullis::{LOCK_FILE, Locked, MANIFEST_FILE, PolicySet};
 use portcullis_gate::{FoundPolicy, Lock, LockedPolicy, Manifest, Sha256};
 
 use crate::args::LockArgs;
 use crate::cache;
 use crate::exit::Exit;
 use crate::progress::Spinner;
+use crate::report;
 use crate::text::shown;
 
 /// Writes the lock of a policy set, or compares it with what is there.
@@ -23,7 +24,7 @@ use crate::text::shown;
 pub fn run(args: &LockArgs) -> anyhow::Result<Exit> {
     let manifest = manifest_path(&args.policies);
     let path = manifest.with_file_name(LOCK_FILE);
-    let found = {
+    let Locked { lock: found, not_loaded } = {
         let _spinner = Spinner::start("compiling policies");
         PolicySet::lock(&args.policies, &cache::engine(&args.cache)?)?
     };
@@ -52,6 +53,9 @@ pub fn run(args: &LockArgs) -> anyhow::Result<Exit> {
         _ = writeln!(out, "  {change}");
     }
     print(&out)?;
+    for policy in &not_loaded {
+        report::warning(&format!("it is locked, but it will fail in every decision that concerns it: {policy}"));
+    }
     Ok(Exit::Done)
 }
 

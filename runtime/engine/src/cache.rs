@@ -6,7 +6,7 @@
 //! cannot be swapped; what is verified and what is loaded are the same buffer.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -66,13 +66,11 @@ impl Cache {
 
     /// The entry of that name, without its authentication code, if it is authentic.
     pub(crate) fn get(&self, name: &Sha256) -> Lookup {
-        let path = self.path(name);
-        match fs::metadata(&path) {
-            Ok(metadata) if metadata.len() <= MAX_ENTRY_BYTES => {}
-            Ok(_) => return Lookup::Refused,
-            Err(_) => return Lookup::Absent,
-        }
-        let Ok(mut bytes) = fs::read(&path) else { return Lookup::Refused };
+        let mut bytes = match read_entry(&self.path(name)) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Lookup::Absent,
+            Err(_) => return Lookup::Refused,
+        };
         let Some(body) = bytes.len().checked_sub(MAC_BYTES) else { return Lookup::Refused };
         let (content, code) = bytes.split_at(body);
         if self.mac(name, content).verify_slice(code).is_err() {
@@ -105,6 +103,22 @@ impl Cache {
         mac.update(content);
         mac
     }
+}
+
+/// Reads an entry: a plain file of bounded size. A link, a pipe or a device is not read.
+fn read_entry(path: &Path) -> std::io::Result<Vec<u8>> {
+    let refused = || std::io::Error::other("not a plain file of the size of an entry");
+    if !fs::symlink_metadata(path)?.is_file() {
+        return Err(refused());
+    }
+    let file = fs::File::open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() || metadata.len() > MAX_ENTRY_BYTES {
+        return Err(refused());
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
+    file.take(MAX_ENTRY_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn make_private_folder(folder: &Path) -> Result<(), String> {

@@ -21,6 +21,9 @@ const MAX_SNAPSHOT_BYTES: usize = 24 * 1024 * 1024;
 /// Fuel for reading globals and memory out of the instance, apart from what `configure` used.
 const READOUT_FUEL: u64 = 10_000_000;
 
+/// Memory for the same.
+const READOUT_BYTES: u64 = 1024 * 1024;
+
 /// A component, rewritten so that its state can be read out after `configure` has run.
 pub(crate) struct Instrumented<'a> {
     context: ComponentContext<'a>,
@@ -48,6 +51,7 @@ pub(crate) fn snapshot(
 ) -> Result<Vec<u8>, String> {
     store.set_fuel(READOUT_FUEL).map_err(|error| error.to_string())?;
     store.set_hostcall_fuel(MAX_SNAPSHOT_BYTES);
+    store.data_mut().make_room(READOUT_BYTES);
     let mut state = ReadOut { store, instance, problem: None };
     let wasm = caught("snapshot", || {
         ready(wizer().snapshot_component(&instrumented.context, &mut state)).map_err(|error| format!("{error:#}"))

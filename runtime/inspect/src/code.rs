@@ -30,6 +30,8 @@ pub(crate) struct Signatures {
 pub(crate) struct CodeTotals {
     pub locals: u64,
     pub branch_targets: u64,
+    pub values: u64,
+    pub joins: u64,
     pub features: WasmFeaturesUsed,
     stack: Vec<Label>,
     reader: Option<OperatorsReaderAllocations>,
@@ -116,7 +118,7 @@ impl CodeTotals {
 
         self.stack.clear();
         self.stack.push(Label { arity: function.results, is_loop: false });
-        let (mut values, mut targets, mut loops) = (0u64, 0u64, 0u64);
+        let (mut values, mut targets, mut loops, mut blocks) = (0u64, 0u64, 0u64, 0u64);
         let allocations = self.reader.take().unwrap_or_default();
         let mut reader = OperatorsReader::new_with_allocs(locals_reader.get_binary_reader(), allocations);
         while !reader.eof() {
@@ -144,6 +146,7 @@ impl CodeTotals {
                     if self.stack.pop().is_some_and(|label| label.is_loop) {
                         loops = loops.saturating_sub(1);
                     }
+                    blocks = blocks.saturating_add(1);
                     0
                 }
                 Operator::Br { relative_depth } | Operator::BrIf { relative_depth } => self.label(*relative_depth),
@@ -164,15 +167,23 @@ impl CodeTotals {
                 | Operator::ReturnCallIndirect { type_index, .. }
                 | Operator::CallRef { type_index }
                 | Operator::ReturnCallRef { type_index } => sum(signatures.of_type(*type_index)),
+                Operator::LocalGet { .. } | Operator::LocalSet { .. } | Operator::LocalTee { .. } => loops,
                 _ => 0,
             };
             values = values.saturating_add(passed).saturating_add(1);
-            refuse(values, limits.function_values, "instructions and values that branches and calls pass")?;
+            refuse(values, limits.function_values, "instructions and values that branches, calls and loops pass")?;
             refuse(wide(self.stack.len()), limits.block_depth, "blocks within each other")?;
         }
         self.reader = Some(reader.into_allocations());
+        let joins = blocks.saturating_mul(locals.saturating_add(function.params));
+        refuse(joins, limits.function_joins, "blocks times locals")?;
         self.branch_targets = self.branch_targets.saturating_add(targets);
-        bound(LoadFault::CompileLimit, self.branch_targets, limits.branch_targets, "branch targets in all functions", MEND)
+        self.values = self.values.saturating_add(values);
+        self.joins = self.joins.saturating_add(joins);
+        let refuse = |value, limit, what| bound(LoadFault::CompileLimit, value, limit, what, MEND);
+        refuse(self.branch_targets, limits.branch_targets, "branch targets in all functions")?;
+        refuse(self.values, limits.values, "instructions and values in all functions")?;
+        refuse(self.joins, limits.joins, "blocks times locals, summed over all functions")
     }
 
     fn enter(&mut self, label: Label) {
@@ -228,4 +239,5 @@ mod instructions {
     pub(super) const wide_arithmetic: WasmFeatures = WasmFeatures::WIDE_ARITHMETIC;
 }
 
-const MEND: &str = "compilers do not make such code from ordinary source; split the function or leave out what inflates it";
+const MEND: &str =
+    "compilers do not make such code from ordinary source; split the function or leave out what inflates it";

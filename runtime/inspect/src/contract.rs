@@ -153,9 +153,10 @@ fn shape(resolve: &Resolve, ty: &Type) -> Result<Shape, String> {
             Kind::Record(fields.collect::<Result<_, String>>()?)
         }
         TypeDefKind::Variant(variant) => {
-            let cases = variant.cases.iter().map(|case| {
-                Ok((case.name.clone(), case.ty.as_ref().map(|ty| shape(resolve, ty)).transpose()?))
-            });
+            let cases = variant
+                .cases
+                .iter()
+                .map(|case| Ok((case.name.clone(), case.ty.as_ref().map(|ty| shape(resolve, ty)).transpose()?)));
             Kind::Variant(cases.collect::<Result<_, String>>()?)
         }
         TypeDefKind::Enum(cases) => Kind::Enum(cases.cases.iter().map(|case| case.name.clone()).collect()),

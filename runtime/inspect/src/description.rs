@@ -24,7 +24,8 @@ pub(crate) fn read(customs: &Customs<'_>, report: &mut Report) -> Result<(), Sto
         Inputs::FromSettings(_) => DeclaredInputs::FromSettings,
     };
     report.settings_schema = raw.settings_schema.map(text::escaped_json);
-    report.codes = raw.codes.into_iter().map(|code| ReasonCode { code: code.code, summary: line(&code.summary) }).collect();
+    report.codes =
+        raw.codes.into_iter().map(|code| ReasonCode { code: code.code, summary: line(&code.summary) }).collect();
     report.data_documents =
         raw.data.into_iter().map(|data| DataDocument { name: data.name, summary: line(&data.summary) }).collect();
     report.description = Some(Description {
@@ -110,7 +111,10 @@ fn parse(bytes: &[u8]) -> Result<Raw, String> {
 impl Raw {
     fn check(&self) -> Result<(), String> {
         if !is_identifier(&self.name, MAX_NAME_BYTES) {
-            return Err(format!("has the name `{}`, not 1 to {MAX_NAME_BYTES} of a-z 0-9 - _ .", text::name(&self.name)));
+            return Err(format!(
+                "has the name `{}`, not 1 to {MAX_NAME_BYTES} of a-z 0-9 - _ .",
+                text::name(&self.name)
+            ));
         }
         let version_ok = !self.version.is_empty()
             && self.version.len() <= MAX_VERSION_BYTES
@@ -128,8 +132,11 @@ impl Raw {
         }
         let mut seen = BTreeSet::new();
         for RawCode { code, .. } in &self.codes {
-            if !is_policy_code(code) || !seen.insert(code) {
-                return Err(format!("has the code `{}`, which is not `team.policy.reason` or is there twice", text::name(code)));
+            if !is_described_code(code) || !seen.insert(code) {
+                return Err(format!(
+                    "has the code `{}`, which is not `team.policy.reason` or is there twice",
+                    text::name(code)
+                ));
             }
         }
         let mut seen = BTreeSet::new();
@@ -145,7 +152,8 @@ impl Raw {
         let mut seen = BTreeSet::new();
         for input in inputs {
             let shown = text::name(input);
-            Pointer::new(input).map_err(|problem| format!("declares the input `{shown}`, no JSON pointer: {problem}"))?;
+            Pointer::new(input)
+                .map_err(|problem| format!("declares the input `{shown}`, no JSON pointer: {problem}"))?;
             if input.chars().any(text::is_unsafe) {
                 return Err(format!("declares the input `{shown}`, which holds characters that cannot be shown"));
             }
@@ -154,6 +162,14 @@ impl Raw {
             }
         }
         Ok(())
+    }
+}
+
+/// A policy's code, or `team.policy.*`: codes that the settings name.
+fn is_described_code(code: &str) -> bool {
+    match code.strip_suffix(".*") {
+        Some(prefix) => is_policy_code(&format!("{prefix}.any")),
+        None => is_policy_code(code),
     }
 }
 
@@ -211,8 +227,19 @@ mod tests {
     }
 
     #[test]
+    fn codes_may_depend_on_the_settings() {
+        let described =
+            |code: &str| fill(&format!(r#"{{"name":"a","version":"1","inputs":[],"codes":[{{"code":"{code}"}}]}}"#));
+        assert_eq!(described("a.b.*").unwrap().codes[0].code, "a.b.*");
+        for code in ["*", "a.*", "a.b*", "a.*.b", "a.*.*", "fault.b.*", "portcullis.b.*"] {
+            assert!(described(code).is_err(), "{code}");
+        }
+    }
+
+    #[test]
     fn refuses_what_is_malformed() {
-        let large = format!(r#"{{"name":"a","version":"1","inputs":[],"summary":"{}"}}"#, "x".repeat(MAX_DESCRIPTION_BYTES));
+        let large =
+            format!(r#"{{"name":"a","version":"1","inputs":[],"summary":"{}"}}"#, "x".repeat(MAX_DESCRIPTION_BYTES));
         for (description, expected) in [
             ("", "malformed"),
             ("{}", "missing field"),
@@ -240,7 +267,8 @@ mod tests {
 
     #[test]
     fn the_components_own_description_wins_and_two_that_differ_are_refused() {
-        let (a, b) = (&br#"{"name":"a","version":"1","inputs":[]}"#[..], &br#"{"name":"b","version":"1","inputs":[]}"#[..]);
+        let (a, b) =
+            (&br#"{"name":"a","version":"1","inputs":[]}"#[..], &br#"{"name":"b","version":"1","inputs":[]}"#[..]);
         let mut report = Report::new(b"");
         let customs = Customs { in_component: vec![a, a], in_modules: vec![b], ..Customs::default() };
         read(&customs, &mut report).unwrap();

@@ -78,8 +78,14 @@ fn run(bytes: &[u8], features: WasmFeatures, limits: &InspectLimits) -> Result<T
                 if open.pop() == Some(Encoding::Component) {
                     let more = signatures(&types, limits.signature_types);
                     signature_types = signature_types.saturating_add(more);
-                    bound(LoadFault::CompileLimit, signature_types, limits.signature_types, "types in signatures", SIMPLER)
-                        .map_err(Failure::Stop)?;
+                    bound(
+                        LoadFault::CompileLimit,
+                        signature_types,
+                        limits.signature_types,
+                        "types in signatures",
+                        SIMPLER,
+                    )
+                    .map_err(Failure::Stop)?;
                 }
                 outermost = Some(types);
             }

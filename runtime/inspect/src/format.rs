@@ -40,7 +40,8 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), Stop> {
 /// Whether every section of the outermost component is there to its end.
 fn whole(bytes: &[u8]) -> Result<(), Stop> {
     let cut = || {
-        let detail = format!("the component ends in the middle of a section, after {} bytes: get the whole file", bytes.len());
+        let detail =
+            format!("the component ends in the middle of a section, after {} bytes: get the whole file", bytes.len());
         Stop::new(LoadFault::Format, detail)
     };
     let mut reader = BinaryReader::new(bytes.get(COMPONENT.len()..).unwrap_or_default(), COMPONENT.len());
@@ -67,7 +68,8 @@ fn text(bytes: &[u8]) -> &'static str {
         return "not WebAssembly: give the component that `portcullis policy build` made";
     };
     let text = text.trim_start_matches('\u{feff}').trim_start();
-    if text.starts_with("(module") || text.starts_with("(component") || text.starts_with(";;") || text.starts_with("(;") {
+    if text.starts_with("(module") || text.starts_with("(component") || text.starts_with(";;") || text.starts_with("(;")
+    {
         "WebAssembly in the text format: only the binary format is accepted; convert it with `wasm-tools parse`"
     } else if text.starts_with('{') || text.starts_with('[') {
         "JSON: give the policy's component, not its settings or a request"
@@ -117,7 +119,7 @@ mod tests {
     #[test]
     fn a_character_cut_in_the_sample_is_still_text() {
         let text = "é".repeat(SNIFFED_BYTES);
-        assert!(check(&text.as_bytes()[..]).unwrap_err().detail.contains("text file"));
+        assert!(check(text.as_bytes()).unwrap_err().detail.contains("text file"));
         let odd = format!("x{text}");
         assert!(check(odd.as_bytes()).unwrap_err().detail.contains("text file"));
     }

@@ -55,7 +55,10 @@ pub fn inspect(bytes: &[u8], limits: &InspectLimits) -> Result<Report, Refusal> 
     let mut report = Report::new(bytes);
     // What parses hostile bytes is not ours: should it panic, that is a refusal and not the end of the process.
     let outcome = catch_unwind(AssertUnwindSafe(|| fill(bytes, limits, &mut report))).unwrap_or_else(|_| {
-        Err(Stop::new(LoadFault::Format, "the parser gave up on it: not a component that a toolchain makes; build it again"))
+        Err(Stop::new(
+            LoadFault::Format,
+            "the parser gave up on it: not a component that a toolchain makes; build it again",
+        ))
     });
     match outcome {
         Ok(()) => {
@@ -73,7 +76,13 @@ pub fn inspect(bytes: &[u8], limits: &InspectLimits) -> Result<Report, Refusal> 
 
 /// The cheapest checks first, and nothing before it is bounded.
 fn fill(bytes: &[u8], limits: &InspectLimits, report: &mut Report) -> Result<(), Stop> {
-    bound(LoadFault::Size, report.size_bytes, limits.module_bytes, "bytes", "raise `module-mib` in the policy's limits")?;
+    bound(
+        LoadFault::Size,
+        report.size_bytes,
+        limits.module_bytes,
+        "bytes",
+        "raise `module-mib` in the policy's limits",
+    )?;
     format::check(bytes)?;
 
     let mut scan = Scan::default();
@@ -123,7 +132,8 @@ fn externs(
 }
 
 fn is_types_only(import: &str) -> bool {
-    Contract::get().is_ok_and(|contract| contract.interfaces.contains_key(import) || contract.types.contains_key(import))
+    Contract::get()
+        .is_ok_and(|contract| contract.interfaces.contains_key(import) || contract.types.contains_key(import))
 }
 
 /// What a policy reads of a request: what it declared, unless it can ask for more while it runs.

@@ -61,9 +61,15 @@ pub struct InspectLimits {
     pub function_branch_targets: u64,
     /// Targets of all branch tables.
     pub branch_targets: u64,
-    /// Values that one function's branches and calls pass, one more for each instruction: what a compiler has to keep
-    /// track of, which a small body can make large.
+    /// Values that one function's branches and calls pass, and that its loops carry around; one more for each instruction.
+    /// What a compiler has to keep track of, which a small body can make large.
     pub function_values: u64,
+    /// The same over all functions.
+    pub values: u64,
+    /// Blocks of one function, times its locals: where paths meet, a compiler looks at each local.
+    pub function_joins: u64,
+    /// The same over all functions.
+    pub joins: u64,
     /// How deep the blocks of one function are nested.
     pub block_depth: u64,
     /// How deep the loops of one function are nested.
@@ -100,8 +106,11 @@ impl Default for InspectLimits {
             function_branch_targets: 20_000,
             branch_targets: 2_000_000,
             function_values: 4_000_000,
+            values: 200_000_000,
+            function_joins: 100_000_000,
+            joins: 500_000_000,
             block_depth: 20_000,
-            loop_depth: 512,
+            loop_depth: 256,
         }
     }
 }

@@ -126,7 +126,10 @@ pub(crate) fn alias(scopes: &mut [&mut Scope], alias: &ComponentAlias<'_>) -> Re
         ComponentAlias::Outer { kind, count, index } => {
             let outer = usize::try_from(*count).ok().and_then(|count| scopes.iter().nth_back(count));
             let Some(outer) = outer else {
-                return Err(Stop::new(LoadFault::Format, format!("an alias reaches {count} components out: {REBUILD}")));
+                return Err(Stop::new(
+                    LoadFault::Format,
+                    format!("an alias reaches {count} components out: {REBUILD}"),
+                ));
             };
             match kind {
                 ComponentOuterAliasKind::CoreModule => {

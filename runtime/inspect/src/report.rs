@@ -96,7 +96,7 @@ pub enum DeclaredInputs {
 /// A code that a finding may have.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ReasonCode {
-    /// `team.policy.reason`.
+    /// `team.policy.reason`; or `team.policy.*`, where the settings name the reasons.
     pub code: String,
     /// What it means.
     pub summary: String,

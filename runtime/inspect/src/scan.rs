@@ -1,10 +1,10 @@
 //! One pass over the whole file that bounds it before anything looks at it closely.
 
 use portcullis_gate::LoadFault;
+use wasmparser::{ComponentExternalKind, ComponentInstance};
 use wasmparser::{
     CompositeInnerType, ConstExpr, DataKind, ElementKind, Instance, Operator, Parser, Payload, TypeRef, WasmFeatures,
 };
-use wasmparser::{ComponentExternalKind, ComponentInstance};
 
 use crate::code::{Arity, CodeTotals, Signatures};
 use crate::custom::Customs;
@@ -136,12 +136,7 @@ impl<'a> Scan<'a> {
         self.start_function = needs.starts;
     }
 
-    fn component_section(
-        &mut self,
-        payload: Payload<'a>,
-        bytes: &'a [u8],
-        limits: &InspectLimits,
-    ) -> Result<(), Stop> {
+    fn component_section(&mut self, payload: Payload<'a>, bytes: &'a [u8], limits: &InspectLimits) -> Result<(), Stop> {
         let outermost = self.components.len() == 1;
         let Some(range) = payload.as_section().map(|(_, range)| range) else { return Ok(()) };
         match payload {
@@ -282,7 +277,8 @@ impl<'a> Scan<'a> {
                 for memory in section {
                     let memory = memory?;
                     let page = 1u64.checked_shl(memory.page_size_log2.unwrap_or(WASM_PAGE_LOG2)).unwrap_or(u64::MAX);
-                    let (initial, most) = (memory.initial.saturating_mul(page), memory.maximum.map(|max| max.saturating_mul(page)));
+                    let (initial, most) =
+                        (memory.initial.saturating_mul(page), memory.maximum.map(|max| max.saturating_mul(page)));
                     needs.initial_memory_bytes = needs.initial_memory_bytes.saturating_add(initial);
                     needs.max_memory_bytes = needs.max_memory_bytes.saturating_add(most.unwrap_or(MAX_MEMORY_BYTES));
                     for (uses, feature) in [
@@ -358,7 +354,12 @@ fn constant(expression: &ConstExpr<'_>) -> Result<WasmFeatures, Stop> {
         let operator = operator?;
         if matches!(
             operator,
-            Operator::I32Add | Operator::I32Sub | Operator::I32Mul | Operator::I64Add | Operator::I64Sub | Operator::I64Mul
+            Operator::I32Add
+                | Operator::I32Sub
+                | Operator::I32Mul
+                | Operator::I64Add
+                | Operator::I64Sub
+                | Operator::I64Mul
         ) {
             features = features.union(WasmFeatures::EXTENDED_CONST);
         }

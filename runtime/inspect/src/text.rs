@@ -63,7 +63,10 @@ mod tests {
 
     #[test]
     fn nothing_that_moves_the_cursor_or_turns_the_text_around_survives() {
-        assert_eq!(escaped("a\u{1b}[2J\u{7}b\n\u{202e}c\u{85}\u{200b}", 100), "a\\u{1b}[2J\\u{7}b\\n\\u{202e}c\\u{85}\\u{200b}");
+        assert_eq!(
+            escaped("a\u{1b}[2J\u{7}b\n\u{202e}c\u{85}\u{200b}", 100),
+            "a\\u{1b}[2J\\u{7}b\\n\\u{202e}c\\u{85}\\u{200b}"
+        );
         assert_eq!(escaped("payé €5", 100), "payé €5");
         let value = serde_json::json!({"k\u{1b}": ["\u{2066}", {"x": 1}]});
         assert_eq!(escaped_json(value), serde_json::json!({"k\\u{1b}": ["\\u{2066}", {"x": 1}]}));

@@ -50,7 +50,8 @@ pub(crate) const WHOLE_REQUEST: &str = "the whole request";
 /// The description says so.
 pub(crate) const FROM_SETTINGS: &str = "the request fields that its settings name; `configure` says which";
 /// There is no description.
-pub(crate) const UNDECLARED: &str = "the request fields that `configure` names; it has no description that would say which";
+pub(crate) const UNDECLARED: &str =
+    "the request fields that `configure` names; it has no description that would say which";
 /// The list of declared inputs is empty.
 pub(crate) const NOTHING: &str = "nothing of the request";
 

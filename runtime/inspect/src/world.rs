@@ -183,12 +183,11 @@ impl Comparison<'_> {
                 self.differs(element, shape).map(|problem| format!(", in the list{problem}"))
             }
             (ComponentDefinedType::Option { ty, .. }, Kind::Option(shape)) => self.differs(ty, shape),
-            (ComponentDefinedType::Result { ok, err, .. }, Kind::Result(expected_ok, expected_err)) => self
-                .optional(ok.as_ref(), expected_ok.as_deref())
-                .map(|problem| format!(", `ok`{problem}"))
-                .or_else(|| {
-                    self.optional(err.as_ref(), expected_err.as_deref()).map(|problem| format!(", `err`{problem}"))
-                }),
+            (ComponentDefinedType::Result { ok, err, .. }, Kind::Result(expected_ok, expected_err)) => {
+                self.optional(ok.as_ref(), expected_ok.as_deref()).map(|problem| format!(", `ok`{problem}")).or_else(
+                    || self.optional(err.as_ref(), expected_err.as_deref()).map(|problem| format!(", `err`{problem}")),
+                )
+            }
             _ => mismatch(),
         }
     }
@@ -209,7 +208,8 @@ impl Comparison<'_> {
             ComponentValType::Type(id) => self.types.get(*id),
         };
         let Some(depth) = depth.checked_sub(1) else { return "…".into() };
-        let part = |ty: &Option<ComponentValType>| ty.as_ref().map_or_else(|| "_".into(), |ty| self.describe(ty, depth));
+        let part =
+            |ty: &Option<ComponentValType>| ty.as_ref().map_or_else(|| "_".into(), |ty| self.describe(ty, depth));
         match defined {
             None => "an unknown type".into(),
             Some(ComponentDefinedType::Primitive(ty)) => ty.to_string(),

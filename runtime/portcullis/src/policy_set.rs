@@ -61,11 +61,13 @@ pub enum SetError {
         /// Each difference, with file, expected and found.
         mismatches: Vec<Mismatch>,
     },
-    /// Policies that cannot be loaded, so they must not be locked.
-    #[error("these policies cannot be loaded; nothing was locked\n{}", lines(errors))]
-    NotLoaded {
-        /// Each with the policy's name.
-        errors: Vec<NotLoaded>,
+    /// Files that a lock would have to name cannot be read.
+    #[error("{}: these files cannot be read; nothing was locked\n{}", path.display(), lines(files))]
+    NotLocked {
+        /// The manifest.
+        path: PathBuf,
+        /// Each file, and what it is to the set.
+        files: Vec<Mismatch>,
     },
 }
 
@@ -79,6 +81,15 @@ pub struct NotLoaded {
     pub module: String,
     /// Why.
     pub error: LoadError,
+}
+
+/// A lock, and what whoever commits it must know.
+#[derive(Clone, Debug)]
+pub struct Locked {
+    /// The lock.
+    pub lock: Lock,
+    /// Policies that cannot be loaded: locked as they are, they fault in every decision that concerns them.
+    pub not_loaded: Vec<NotLoaded>,
 }
 
 impl PolicySet {
@@ -113,7 +124,7 @@ impl PolicySet {
             if let Ok(policy) = &policy {
                 found.digests.inputs = Some(inputs(policy));
             }
-            policies.push(policy.map_err(|error| Faulted { fault: Fault::Load(error.fault), detail: error.detail }));
+            policies.push(policy.map_err(faulted));
         }
         verify(&found)?;
 
@@ -135,24 +146,22 @@ impl PolicySet {
     /// Reads a set and loads its modules, to write its lock.
     ///
     /// # Errors
-    /// [`SetError`]: the manifest is wrong, a file cannot be read, or a policy cannot be loaded.
-    pub fn lock(path: &Path, engine: &Engine) -> Result<Lock, SetError> {
+    /// [`SetError`]: the manifest is wrong, or a file cannot be read.
+    pub fn lock(path: &Path, engine: &Engine) -> Result<Locked, SetError> {
         let Source { manifest_path, manifest, mut found } = read(path)?;
-        let mut errors = Vec::new();
+        let mut not_loaded = Vec::new();
         for (spec, found) in manifest.definition.policies().iter().zip(&mut found) {
             match load(spec, found, engine) {
                 Ok(policy) => found.digests.inputs = Some(inputs(&policy)),
                 Err(error) => {
-                    errors.push(NotLoaded { name: spec.name.clone(), module: spec.module.clone(), error });
+                    not_loaded.push(NotLoaded { name: spec.name.clone(), module: spec.module.clone(), error });
                 }
             }
         }
-        if !errors.is_empty() {
-            return Err(SetError::NotLoaded { errors });
-        }
         let found: Vec<FoundPolicy> = found.into_iter().map(|found| found.digests).collect();
-        Lock::new(&manifest.definition, &found, &manifest_path.display().to_string())
-            .map_err(|mismatches| SetError::Mismatch { path: manifest_path, mismatches })
+        let lock = Lock::new(&manifest.definition, &found, &manifest_path.display().to_string())
+            .map_err(|files| SetError::NotLocked { path: manifest_path, files })?;
+        Ok(Locked { lock, not_loaded })
     }
 
     /// The set's definition and digests, as its decisions name them.
@@ -244,6 +253,14 @@ fn load(spec: &PolicySpec, found: &mut Found, engine: &Engine) -> Result<Policy,
         expected_sha256: found.digests.module_sha256,
     };
     engine.load(module, &source)
+}
+
+/// A load error as the fault that it is in each decision: what went wrong inside the guest, where it was running.
+fn faulted(error: LoadError) -> Faulted {
+    match error.cause {
+        Some(cause) => Faulted { fault: cause, detail: format!("while it was being configured: {}", error.detail) },
+        None => Faulted { fault: Fault::Load(error.fault), detail: error.detail },
+    }
 }
 
 fn inputs(policy: &Policy) -> Vec<String> {

@@ -6,8 +6,7 @@
 
 use std::rc::Rc;
 
-use jiff::Timestamp;
-use jiff::civil::{Date, DateTime, Time, Weekday};
+use portcullis_policy::time::{Time, Weekday};
 
 use crate::document::{self, Document};
 use crate::zone::Zone;
@@ -23,10 +22,10 @@ pub struct Calendar {
 struct Window {
     name: String,
     days: Vec<Weekday>,
-    from: Time,
-    to: Time,
-    /// `to` is on the day after `from`.
-    overnight: bool,
+    /// Minutes after midnight.
+    from: i64,
+    /// Minutes after the same midnight: more than a day where it closes on the next.
+    to: i64,
     zone: Rc<Zone>,
     environments: Option<Vec<String>>,
 }
@@ -37,10 +36,10 @@ pub struct Freeze {
     /// For messages.
     pub name: String,
     /// The first instant after it.
-    pub end: Timestamp,
+    pub end: Time,
     /// No role overrides it.
     pub hard: bool,
-    start: Timestamp,
+    start: Time,
     zone: Rc<Zone>,
     environments: Option<Vec<String>>,
 }
@@ -71,9 +70,15 @@ impl Calendar {
     /// # Errors
     /// What is wrong with the document and where. Nothing of a wrong calendar is used.
     pub fn read(document: Document) -> Result<Calendar, String> {
-        let mut zones = vec![Rc::new(Zone::parse("UTC", "UTC0")?)];
-        for (name, rule) in &document.zones {
-            zones.push(Rc::new(Zone::parse(name, rule).map_err(|problem| format!("/zones: {problem}"))?));
+        let mut zones = Vec::new();
+        // The calendar's own zones come after UTC and count first.
+        for (name, rule) in
+            [("UTC", "UTC0")].into_iter().chain(document.zones.iter().map(|(name, rule)| (&**name, &**rule)))
+        {
+            let zone = Zone::parse(name, rule);
+            let zone =
+                zone.ok_or_else(|| format!("/zones: {name} is no POSIX TZ string like CET-1CEST,M3.5.0,M10.5.0/3"))?;
+            zones.push(Rc::new(zone));
         }
         let windows = document
             .windows
@@ -94,7 +99,7 @@ impl Calendar {
     }
 
     /// How `environment` stands at `now` for someone who may override what `overrides` says.
-    pub fn standing(&self, environment: &str, now: Timestamp, overrides: Overrides) -> Standing<'_> {
+    pub fn standing(&self, environment: &str, now: Time, overrides: Overrides) -> Standing<'_> {
         let covered = self.windows(environment).next().is_some()
             || self.freezes.iter().any(|freeze| covers(freeze.environments.as_deref(), environment));
         if !covered {
@@ -118,7 +123,7 @@ impl Calendar {
 
     /// The first instant from `now` on at which `environment` is open; `None` if there is none within the years that
     /// dates can express.
-    pub fn next_opening(&self, environment: &str, now: Timestamp, overrides: Overrides) -> Option<Timestamp> {
+    pub fn next_opening(&self, environment: &str, now: Time, overrides: Overrides) -> Option<Time> {
         let mut at = now;
         // Each freeze is left once, and between two freezes there is at most one step to a window.
         let steps = self.freezes.len().saturating_mul(2).saturating_add(2);
@@ -135,13 +140,15 @@ impl Calendar {
     }
 
     /// An instant on the clock of the environment's first window or freeze, with the zone's name: for messages.
-    pub fn local(&self, environment: &str, at: Timestamp) -> Option<String> {
+    pub fn local(&self, environment: &str, at: Time) -> Option<String> {
         let windows = self.windows(environment).map(|window| &window.zone);
         let freezes = self.freezes.iter().filter(|freeze| covers(freeze.environments.as_deref(), environment));
         let zone = windows.chain(freezes.map(|freeze| &freeze.zone)).next()?;
-        let wall = zone.wall(at);
-        let (day, year, month, date) = (day_name(wall.date().weekday()), wall.year(), wall.month(), wall.day());
-        Some(format!("{day} {year}-{month:02}-{date:02} {:02}:{:02} {}", wall.hour(), wall.minute(), zone.name()))
+        let wall = zone.wall(at)?;
+        let (year, month, day) = wall.date();
+        let (hour, minute) = (wall.minute_of_day() / 60, wall.minute_of_day() % 60);
+        let (weekday, zone) = (wall.weekday().as_str(), zone.name());
+        Some(format!("{weekday} {year}-{month:02}-{day:02} {hour:02}:{minute:02} {zone}"))
     }
 
     fn windows(&self, environment: &str) -> impl Iterator<Item = &Window> {
@@ -152,52 +159,57 @@ impl Calendar {
 impl Window {
     fn read(document: document::Window, zones: &[Rc<Zone>]) -> Result<Window, String> {
         let days = document.days.iter().map(|name| day(name)).collect::<Result<Vec<_>, _>>()?;
-        let from = time(&document.from)?;
-        let midnight = document.to == "24:00";
-        let to = if midnight { Time::midnight() } else { time(&document.to)? };
-        if from == to && !midnight {
+        let from = minutes(&document.from)?;
+        let to = if document.to == "24:00" { DAY_MINUTES } else { minutes(&document.to)? };
+        if from == to {
             return Err(format!("opens and closes at {}; a whole day is 00:00 to 24:00", document.from));
         }
         check_environments(document.environments.as_deref())?;
         let name = document.name.unwrap_or_else(|| format!("{} to {}", document.from, document.to));
         let zone = find(zones, &document.zone)?;
-        Ok(Window { name, days, from, to, overnight: to <= from, zone, environments: document.environments })
+        let to = if to < from { to + DAY_MINUTES } else { to };
+        Ok(Window { name, days, from, to, zone, environments: document.environments })
     }
 
-    fn holds(&self, now: Timestamp) -> bool {
-        let today = self.zone.wall(now).date();
-        let opened = [today.yesterday().ok(), Some(today)];
-        opened.into_iter().flatten().filter_map(|date| self.opening(date)).any(|(start, end)| start <= now && now < end)
+    fn holds(&self, now: Time) -> bool {
+        let Some(today) = self.midnight(now) else { return false };
+        let opened = [today.plus_minutes(-DAY_MINUTES), Some(today)];
+        opened.into_iter().flatten().filter_map(|day| self.opening(day)).any(|(start, end)| start <= now && now < end)
     }
 
     /// The next start after `at`. Two weeks are enough for one that a turned clock swallows on its only day.
-    fn next_start(&self, at: Timestamp) -> Option<Timestamp> {
-        let mut date = self.zone.wall(at).date();
+    fn next_start(&self, at: Time) -> Option<Time> {
+        let mut day = self.midnight(at)?;
         for _ in 0..=14 {
-            if let Some((start, _)) = self.opening(date).filter(|(start, _)| *start > at) {
+            if let Some((start, _)) = self.opening(day).filter(|(start, _)| *start > at) {
                 return Some(start);
             }
-            date = date.tomorrow().ok()?;
+            day = day.plus_minutes(DAY_MINUTES)?;
         }
         None
     }
 
-    /// The span that opens on a date: the first instant, and the first after it.
-    fn opening(&self, date: Date) -> Option<(Timestamp, Timestamp)> {
-        if !self.days.contains(&date.weekday()) {
+    /// The span that opens on the day that starts at a midnight of the wall: the first instant, and the first after it.
+    fn opening(&self, midnight: Time) -> Option<(Time, Time)> {
+        if !self.days.contains(&midnight.weekday()) {
             return None;
         }
-        let last = if self.overnight { date.tomorrow().ok()? } else { date };
-        let start = self.zone.last(date.to_datetime(self.from))?;
-        let end = self.zone.first(last.to_datetime(self.to))?;
+        let start = self.zone.last(midnight.plus_minutes(self.from)?)?;
+        let end = self.zone.first(midnight.plus_minutes(self.to)?)?;
         (start < end).then_some((start, end))
+    }
+
+    /// The last midnight that the wall has shown at an instant.
+    fn midnight(&self, at: Time) -> Option<Time> {
+        let day = DAY_MINUTES * 60_000;
+        Time::from_unix_ms(self.zone.wall(at)?.unix_ms().div_euclid(day) * day)
     }
 }
 
 impl Freeze {
     fn read(document: document::Freeze, zones: &[Rc<Zone>]) -> Result<Freeze, String> {
         let zone = find(zones, &document.zone)?;
-        let (from, to) = (date_time(&document.from)?, date_time(&document.to)?);
+        let (from, to) = (wall(&document.from)?, wall(&document.to)?);
         check_environments(document.environments.as_deref())?;
         let (Some(start), Some(end)) = (zone.first(from), zone.last(to)) else {
             return Err("is outside the years that dates can express".into());
@@ -209,7 +221,7 @@ impl Freeze {
         Ok(Freeze { name, end, hard, start, zone, environments })
     }
 
-    fn holds(&self, environment: &str, at: Timestamp) -> bool {
+    fn holds(&self, environment: &str, at: Time) -> bool {
         covers(self.environments.as_deref(), environment) && self.start <= at && at < self.end
     }
 }
@@ -226,56 +238,35 @@ fn check_environments(environments: Option<&[String]>) -> Result<(), String> {
 }
 
 fn find(zones: &[Rc<Zone>], name: &str) -> Result<Rc<Zone>, String> {
-    // The calendar's own zones come after UTC and count first.
     let zone = zones.iter().rev().find(|zone| zone.name() == name);
     zone.cloned().ok_or_else(|| format!("zone {name} is not among the calendar's `zones`"))
 }
 
 fn day(name: &str) -> Result<Weekday, String> {
-    let day = DAYS.iter().find(|(short, _)| *short == name);
-    day.map(|(_, day)| *day).ok_or_else(|| format!("{name} is no day; days are mon, tue, wed, thu, fri, sat, sun"))
+    let day = DAYS.iter().find(|day| day.as_str().get(..3) == Some(name));
+    day.copied().ok_or_else(|| format!("{name} is no day; days are mon, tue, wed, thu, fri, sat, sun"))
 }
 
-fn day_name(day: Weekday) -> &'static str {
-    DAYS.iter().find(|(_, known)| *known == day).map_or("", |(short, _)| short)
+/// Minutes after midnight from `HH:MM`, up to `23:59`.
+fn minutes(text: &str) -> Result<i64, String> {
+    let time = Time::parse(&format!("1970-01-01T{text}:00Z")).filter(|_| text.len() == 5);
+    time.map(Time::minute_of_day).ok_or_else(|| format!("{text} is no time of the day like 09:30"))
 }
 
-/// `HH:MM`, up to `23:59`.
-fn time(text: &str) -> Result<Time, String> {
-    let (hour, minute) = text
-        .split_once(':')
-        .and_then(|(hour, minute)| Some((digits(hour)?, digits(minute)?)))
-        .ok_or_else(|| format!("{text} is no time like 09:30"))?;
-    Time::new(hour, minute, 0, 0).map_err(|_| format!("{text} is no time of the day"))
+/// What the wall shows, from `YYYY-MM-DDTHH:MM`.
+fn wall(text: &str) -> Result<Time, String> {
+    let time = Time::parse(&format!("{text}:00Z")).filter(|_| text.len() == 16);
+    time.ok_or_else(|| format!("{text} is no date and time like 2026-12-19T00:00"))
 }
 
-/// `YYYY-MM-DDTHH:MM`.
-fn date_time(text: &str) -> Result<DateTime, String> {
-    let shape = || format!("{text} is no date and time like 2026-12-19T00:00");
-    let (date, clock) = text.split_once('T').ok_or_else(shape)?;
-    let mut parts = date.splitn(3, '-');
-    let (Some(year), Some(month), Some(day)) = (parts.next(), parts.next(), parts.next()) else {
-        return Err(shape());
-    };
-    let century = year.get(..2).and_then(digits).ok_or_else(shape)?;
-    let rest = year.get(2..).and_then(digits).ok_or_else(shape)?;
-    let year = i16::from(century) * 100 + i16::from(rest);
-    let (month, day) = (digits(month).ok_or_else(shape)?, digits(day).ok_or_else(shape)?);
-    let date = Date::new(year, month, day).map_err(|_| format!("{text} is no date of the calendar"))?;
-    Ok(date.to_datetime(time(clock)?))
-}
-
-/// Two digits.
-fn digits(text: &str) -> Option<i8> {
-    (text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
-}
-
-const DAYS: [(&str, Weekday); 7] = [
-    ("mon", Weekday::Monday),
-    ("tue", Weekday::Tuesday),
-    ("wed", Weekday::Wednesday),
-    ("thu", Weekday::Thursday),
-    ("fri", Weekday::Friday),
-    ("sat", Weekday::Saturday),
-    ("sun", Weekday::Sunday),
+const DAYS: [Weekday; 7] = [
+    Weekday::Monday,
+    Weekday::Tuesday,
+    Weekday::Wednesday,
+    Weekday::Thursday,
+    Weekday::Friday,
+    Weekday::Saturday,
+    Weekday::Sunday,
 ];
+
+const DAY_MINUTES: i64 = 24 * 60;

@@ -3,11 +3,15 @@
 //! Windows and freezes are in the reference document `calendar`, with time zones as POSIX TZ strings. A calendar that
 //! cannot be read is a fault: it never opens anything. `/now` is the host's clock.
 
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")
+)]
+
 mod calendar;
 mod document;
 mod zone;
 
-use jiff::Timestamp;
 use portcullis_policy::prelude::*;
 use portcullis_policy::time::Time;
 
@@ -75,8 +79,7 @@ struct Inputs {
 fn evaluate(settings: &Settings, input: &Inputs) -> Result<Answer, String> {
     // Read first, so that a broken calendar is seen at the first request, whatever it asks.
     let calendar = CALENDAR.read("").and_then(Calendar::read).map_err(|problem| format!("calendar: {problem}"))?;
-    let now = Time::parse(&input.now).and_then(|now| Timestamp::from_millisecond(now.unix_ms()).ok());
-    let now = now.ok_or("/now is no time")?;
+    let now = Time::parse(&input.now).ok_or("/now is no time")?;
     if settings.exempt_actions.contains(&input.action) {
         return Ok(allow(EXEMPT, format!("{} is not bound by the calendar", quote(&input.action))).into());
     }
@@ -99,7 +102,7 @@ struct Closed<'a> {
     settings: &'a Settings,
     input: &'a Inputs,
     environment: &'a str,
-    now: Timestamp,
+    now: Time,
     calendar: &'a Calendar,
     closed: Standing<'a>,
 }
@@ -135,13 +138,13 @@ impl Closed<'_> {
     fn wait(&self, overrides: Overrides, standing: &Standing<'_>) -> Finding {
         let why = self.why(standing);
         let opening = self.calendar.next_opening(self.environment, self.now, overrides);
-        let Some((opening, time)) = opening.and_then(|at| Some((at, Time::from_unix_ms(at.as_millisecond())?))) else {
+        let Some(opening) = opening else {
             return deny(NO_OPENING, format!("{why}; the calendar does not open it again")).at(ENVIRONMENT);
         };
         let code = if matches!(standing, Standing::Frozen(_)) { FROZEN } else { OUTSIDE };
         let local = self.calendar.local(self.environment, opening).unwrap_or_default();
         let message = format!("{why}; opens {local}");
-        defer(code, message).at(ENVIRONMENT).wait_until(time.to_string())
+        defer(code, message).at(ENVIRONMENT).wait_until(opening.to_string())
     }
 
     fn why(&self, standing: &Standing<'_>) -> String {

@@ -3,6 +3,11 @@
 //! Judges pods and everything with a pod template when they are created or updated. It looks at the object alone: not
 //! at what other admission plugins add to it, nor at what the cluster already runs.
 
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")
+)]
+
 mod checks;
 mod image;
 mod place;

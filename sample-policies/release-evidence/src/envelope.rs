@@ -43,21 +43,17 @@ impl Envelope {
             return Verified::Malformed;
         };
         let message = encode(&self.payload_type, &payload);
-        let mut tries = MAX_TRIES;
-        for signature in self.signatures.iter().flatten().chain(beside) {
-            let Some(bytes) = decode(&signature.sig).and_then(|bytes| <[u8; 64]>::try_from(bytes).ok()) else {
-                continue;
-            };
-            // A key that is named is the only one to try; where nobody knows the name, each may be it.
-            let named = keys.iter().find(|key| Some(&key.name) == signature.keyid.as_ref());
-            for key in keys.iter().filter(|key| named.is_none_or(|named| named.name == key.name)) {
-                if tries == 0 {
-                    return Verified::ByNobody;
-                }
-                tries -= 1;
-                if key.signed(&message, &bytes) {
-                    return Verified::By(key, payload);
-                }
+        let signatures = || self.signatures.iter().flatten().chain(beside);
+        let named = |signature: &Signature| keys.iter().find(|key| Some(&key.name) == signature.keyid.as_ref());
+        // A key that is named is the only one to try. Where nobody knows the name, each key may be it: these come last,
+        // because every attempt costs as much as all the rest.
+        let certain = signatures().filter_map(|signature| Some((signature, named(signature)?)));
+        let unnamed = signatures().filter(|signature| named(signature).is_none());
+        let possible = unnamed.flat_map(|signature| keys.iter().map(move |key| (signature, key)));
+        for (signature, key) in certain.chain(possible).take(MAX_TRIES) {
+            let bytes = decode(&signature.sig).and_then(|bytes| <[u8; 64]>::try_from(bytes).ok());
+            if bytes.is_some_and(|bytes| key.signed(&message, &bytes)) {
+                return Verified::By(key, payload);
             }
         }
         Verified::ByNobody
@@ -71,7 +67,7 @@ fn encode(payload_type: &str, payload: &[u8]) -> Vec<u8> {
     message
 }
 
-/// Verifying costs fuel: more attempts than this do not help.
+/// More signatures than this are not tried.
 const MAX_TRIES: usize = 16;
 
 #[cfg(test)]

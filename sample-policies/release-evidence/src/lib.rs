@@ -4,6 +4,11 @@
 //! provenance. Nothing of a payload is read before a trusted key has signed it. Not judged: transparency logs,
 //! certificates, and how old a key is.
 
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")
+)]
+
 mod envelope;
 mod key;
 mod statement;

@@ -45,7 +45,7 @@ pub struct Rule {
     #[setting(default = 0)]
     pub priority: i64,
     /// When the rule matches: `{"field", "op", "value"}`, `{"all": [..]}`, `{"any": [..]}` or `{"not": ..}`.
-    #[setting(schema = r##"{"description":"A test of a field (field, op, value), or all, any or not of conditions.","type":"object","properties":{"field":{"description":"JSON pointer into the request.","type":"string"},"op":{"enum":["==","!=",">",">=","<","<=","in","not_in","contains","matches","exists"]},"value":{"description":"A string, number or boolean; a list of them for in and not_in; a pattern of * and ? for matches."},"all":{"type":"array","minItems":1,"items":{"type":"object"}},"any":{"type":"array","minItems":1,"items":{"type":"object"}},"not":{"type":"object"}},"additionalProperties":false}"##)]
+    #[setting(schema = r##"{"type":"object","properties":{"field":{"description":"JSON pointer into the request.","type":"string"},"op":{"enum":["==","!=",">",">=","<","<=","in","not_in","contains","matches","exists"]},"value":{"description":"A string, number or boolean; a list of them for in and not_in; a pattern of * and ? for matches."},"all":{"type":"array","minItems":1,"items":{"type":"object"}},"any":{"type":"array","minItems":1,"items":{"type":"object"}},"not":{"type":"object"}},"additionalProperties":false}"##)]
     pub when: Json,
     /// What it decides then.
     pub outcome: Ruling,

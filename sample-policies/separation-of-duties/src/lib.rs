@@ -54,13 +54,13 @@ fn evaluate(duties: &Duties, input: &Fields) -> Answer {
     if different < demanded {
         findings.push(too_few(duties, people.known.len(), different, demanded));
     }
-    let message = format!("{different} different people, and no two duties that exclude each other lie with one");
+    let message = format!("different people who take part: {different}; nobody holds two duties that exclude each other");
     Answer::findings(findings).or(allow(SEPARATED, message))
 }
 
 /// Where enough names are given and too few people stand behind them, more of the same names will not help.
 fn too_few(duties: &Duties, named: usize, different: usize, demanded: usize) -> Finding {
-    let message = format!("{different} different people take part, but {demanded} must");
+    let message = format!("different people who take part: {different}; needed: {demanded}");
     match duties.first_list() {
         Some(list) if named < demanded => defer(TOO_FEW_PEOPLE, message).at(list).provide(list),
         _ => deny(TOO_FEW_PEOPLE, message),

@@ -61,10 +61,15 @@ fn judge_rule(report: &mut Report<'_>, resource: &Resource<'_>, rule: Planned<'_
     } else if written.iter().any(|ports| ports.is_unknown()) {
         Ports::Unknown
     } else {
-        Ports::written(written.into_iter().flat_map(Planned::items).filter(|port| !port.is_absent()).map(|port| {
+        let ports = written.into_iter().flat_map(Planned::items).filter(|port| !port.is_absent()).map(|port| {
             let number = port.value().and_then(Json::as_i64).map(|number| number.to_string());
             port.text().map(str::to_owned).or(number)
-        }))
+        });
+        match Ports::written(ports) {
+            // Azure demands ports; a rule that shows none is not understood.
+            none if none == Ports::NONE => Ports::Unknown,
+            ports => ports,
+        }
     };
     tell_ingress(report, resource, internet, &ports);
 }

@@ -108,7 +108,7 @@ fn is_wildcard(text: &str) -> bool {
 
 /// `*`, or an ARN that does not name a service.
 fn is_every_resource(resource: &str) -> bool {
-    let service = resource.splitn(4, ':').nth(2);
+    let service = resource.split(':').nth(2);
     is_wildcard(resource) || (resource.starts_with("arn:") && service.is_none_or(is_wildcard))
 }
 

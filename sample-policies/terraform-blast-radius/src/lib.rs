@@ -4,6 +4,11 @@
 //! only after apply is never taken for a safe one. Messages name addresses, attributes and ports, never
 //! the plan's values: these may be secrets.
 
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")
+)]
+
 mod aws;
 mod azure;
 mod google;
@@ -206,6 +211,10 @@ fn judge_changes(report: &mut Report<'_>, changes: &[ResourceChange], configurat
         };
         *count = count.saturating_add(1);
         judge_loss(report, &resource);
+        let stays = matches!(resource.effect, Effect::Create | Effect::Update | Effect::Replace);
+        if stays && resource.planned().is_absent() {
+            report.unknown(&resource, "what it will be: the plan does not say");
+        }
         match entry.kind.split('_').next() {
             Some("aws") => aws::judge(report, &resource),
             Some("google") => google::judge(report, &resource),
@@ -269,5 +278,34 @@ mod tests {
     #[test]
     fn cases() {
         portcullis_policy::test::cases::<Policy>(concat!(env!("CARGO_MANIFEST_DIR"), "/cases"));
+    }
+
+    #[test]
+    fn messages_name_resources_and_hold_no_values() {
+        let plan = r#"{"terraform": {"format_version": "1.2", "resource_changes": [
+            {"address": "aws_db_instance.db", "type": "aws_db_instance", "change": {"actions": ["create"], "after":
+                {"publicly_accessible": true, "password": "MARK", "identifier": "MARK", "skip_final_snapshot": true}}},
+            {"address": "aws_security_group.web", "type": "aws_security_group", "change": {"actions": ["create"], "after":
+                {"description": "MARK", "ingress": [{"cidr_blocks": ["MARK", "0.0.0.0/0"], "from_port": 22, "to_port": 22,
+                "protocol": "MARK"}]}}},
+            {"address": "aws_iam_policy.admin", "type": "aws_iam_policy", "change": {"actions": ["create"], "after":
+                {"policy": "{\"Statement\": {\"Sid\": \"MARK\", \"Effect\": \"Allow\", \"Action\": [\"MARK:*\", \"*\"], \"Resource\": \"*\"}}"}}},
+            {"address": "azurerm_storage_container.c", "type": "azurerm_storage_container", "change": {"actions": ["create"],
+                "after": {"container_access_type": "MARK"}}},
+            {"address": "google_project_iam_policy.p", "type": "google_project_iam_policy", "change": {"actions": ["create"],
+                "after": {"policy_data": "MARK"}}}
+        ]}}"#;
+        let answer = portcullis_policy::test::Case::of::<Policy>().context(plan).run();
+        let messages: Vec<&str> = answer.as_findings().iter().map(|finding| &*finding.message).collect();
+        let said = messages.join("\n");
+        for part in [
+            "aws_db_instance.db: publicly_accessible",
+            "aws_security_group.web: opens port 22 (SSH)",
+            "aws_iam_policy.admin: its policy allows every",
+        ] {
+            assert!(said.contains(part), "{part} is not in:\n{said}");
+        }
+        assert_eq!(messages.len(), 6, "{said}");
+        assert!(!said.contains("MARK"), "{said}");
     }
 }

@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn the_configuration_says_what_was_written() {
         let value = Value::Json(
-            r#"{"resources": [{"address": "a.b", "expressions": {"x": {}}}],
+            r#"{"resources": [{"address": "a.a", "expressions": {"y": {}}}, {"address": "a.b", "expressions": {"x": {}}}],
                 "module_calls": {"m": {"module": {"resources": [{"address": "a.b", "expressions": {"y": {}}}]}}}}"#
                 .into(),
         );

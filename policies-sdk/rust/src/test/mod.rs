@@ -118,6 +118,7 @@ impl Case {
     /// If it is no JSON.
     #[must_use]
     pub fn data(mut self, document: &str, json: &str) -> Case {
+        self.data.retain(|(name, _)| name != document);
         self.data.push((document.into(), parse(document, json)));
         self
     }

@@ -85,10 +85,14 @@ fn push_decision(out: &mut String, source: &str, decision: &Decision) {
     push_list(out, "Waivers", waivers(decision));
 
     push_heading(out, &words::evaluated(decision));
-    let policies: Vec<_> = decision.policies().collect();
-    let width = policies.iter().map(|policy| shown(policy.name).chars().count()).max().unwrap_or(0);
-    for policy in &policies {
+    let (skipped, ran): (Vec<_>, Vec<_>) = decision.policies().partition(|policy| policy.said == PolicySaid::Skipped);
+    let width = ran.iter().map(|policy| shown(policy.name).chars().count()).max().unwrap_or(0);
+    for policy in &ran {
         push_policy(out, policy, width);
+    }
+    if !skipped.is_empty() {
+        let names: Vec<String> = skipped.iter().map(|policy| shown(policy.name)).collect();
+        _ = writeln!(out, "    {FAINT}skipped, as their `when` does not match: {}{FAINT:#}", names.join(", "));
     }
     push_identity(out, decision);
 }
@@ -105,9 +109,7 @@ fn push_policy(out: &mut String, policy: &PolicyTrace<'_>, width: usize) {
     };
     let module = policy.module_sha256.as_ref().map_or_else(|| "unreadable".to_owned(), Sha256::short);
     _ = write!(out, "    {style}{symbol} {:<width$}  {said:<18}{style:#} {FAINT}module {module}", shown(policy.name));
-    if policy.said != PolicySaid::Skipped {
-        _ = write!(out, "  {} fuel  {} µs", policy.fuel, policy.duration_us.unwrap_or_default());
-    }
+    _ = write!(out, "  {} fuel  {} µs", policy.fuel, policy.duration_us.unwrap_or_default());
     if policy.counted_as.is_some() && !policy.contributes {
         out.push_str("  does not decide");
     }

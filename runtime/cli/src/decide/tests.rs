@@ -185,7 +185,7 @@ fn one_payload_is_one_object() {
     let json: serde_json::Value = serde_json::from_str(&json::render(&[payload("a.json", denied())]).unwrap()).unwrap();
     assert_eq!(
         (json["outcome"].as_str(), json["proceed"].as_bool(), json["degraded"].as_bool()),
-        (Some("deny"), Some(false), Some(false))
+        (Some("deny"), Some(false), Some(true))
     );
     assert_eq!(json["findings"][0]["code"], "fault.fuel");
     for member in ["outcome", "code", "message", "policy"] {

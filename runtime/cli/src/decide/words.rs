@@ -1,7 +1,7 @@
 //! A decision in plain words.
 
 use anstyle::{AnsiColor, Style};
-use portcullis_gate::{Decision, DecisionFinding, Outcome, Pointer, Requirement, Value};
+use portcullis_gate::{Decision, DecisionFinding, Fault, Outcome, Pointer, Requirement, Value};
 
 use crate::text::{counted, shown};
 
@@ -87,17 +87,22 @@ pub fn changes(decision: &Decision) -> Vec<String> {
         return Vec::new();
     }
     let mut changes: Vec<String> = decision.requirements().into_iter().map(requirement).collect();
-    let silent =
-        decision.findings().filter(|finding| !finding.outcome.proceeds() && finding.requirement.is_none()).count();
-    match (changes.is_empty(), silent) {
-        (_, 0) => {}
-        (true, _) => {
-            changes.push("another request: no policy names anything that would change its mind on this one".into())
-        }
-        (false, silent) => changes.push(format!(
-            "and another request: for {} above no policy names anything that would change its mind",
-            counted(silent, "finding", "findings")
-        )),
+    let named = !changes.is_empty();
+    let open = decision.findings().filter(|finding| !finding.outcome.proceeds() && finding.requirement.is_none());
+    let (failed, silent): (Vec<_>, Vec<_>) = open.partition(|finding| Fault::from_code(finding.code).is_some());
+    if !failed.is_empty() {
+        let names: Vec<String> = failed.iter().filter_map(|finding| finding.policy).map(shown).collect();
+        changes
+            .push(format!("whoever runs the policies mends {}: it failed, whatever the request", names.join(" and ")));
+    }
+    if !silent.is_empty() {
+        let findings = counted(silent.len(), "finding", "findings");
+        changes.push(match named {
+            true => {
+                format!("and another request: for {findings} above no policy names anything that would change its mind")
+            }
+            false => "another request: no policy names anything that would change its mind on this one".into(),
+        });
     }
     changes
 }

@@ -25,6 +25,9 @@ const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const FAINT: Style = Style::new().dimmed();
 
+/// Most failing cases shown of one policy.
+const MAX_FAILURES: usize = 20;
+
 /// A policy with its component and the cases that were chosen.
 struct Suite {
     name: String,
@@ -67,15 +70,26 @@ pub fn run(args: &TestArgs) -> anyhow::Result<Exit> {
 
 /// Runs the cases of one policy, writes what came of them, and returns how many failed.
 fn run_suite(engine: &Engine, suite: &Suite, bar: &indicatif::ProgressBar, out: &mut String) -> anyhow::Result<usize> {
+    if let Err(refusal) = inspect(&suite.module, &InspectLimits::default()) {
+        bar.inc(suite.cases.len() as u64);
+        let cases = counted(suite.cases.len(), "case was", "cases were");
+        _ = writeln!(out, "{BAD}✖ {}{BAD:#}: the component is refused, so its {cases} not run", shown(&suite.name));
+        _ = writeln!(out, "  {}", shown(&refusal.to_string()));
+        return Ok(suite.cases.len());
+    }
     let mut loader = Loader { engine, suite, loaded: BTreeMap::new() };
     let mut failures = String::new();
     let mut failed = 0usize;
     let mut reached = BTreeSet::new();
     for case in &suite.cases {
         let said = loader.evaluate(case)?;
+        bar.inc(1);
         reached.extend(codes(&said).map(str::to_owned));
         if let Some(difference) = difference(&case.expect, &said) {
             failed = failed.saturating_add(1);
+            if failed > MAX_FAILURES {
+                continue;
+            }
             _ = writeln!(failures, "  {BAD}✖ {}{BAD:#}", shown(&case.name));
             _ = writeln!(failures, "    {FAINT}{}; - is expected, + is what came{FAINT:#}", case.file.display());
             for line in difference.lines() {
@@ -87,7 +101,9 @@ fn run_suite(engine: &Engine, suite: &Suite, bar: &indicatif::ProgressBar, out: 
                 _ = writeln!(failures, "    {style}{line}{style:#}");
             }
         }
-        bar.inc(1);
+    }
+    if let Some(more @ 1..) = failed.checked_sub(MAX_FAILURES) {
+        _ = writeln!(failures, "  {BAD}✖ and {} more{BAD:#}", counted(more, "case", "cases"));
     }
     let (style, symbol) = if failed == 0 { (GOOD, '✔') } else { (BAD, '✖') };
     let passed = suite.cases.len().saturating_sub(failed);
@@ -140,15 +156,18 @@ fn push_unreached(out: &mut String, suite: &Suite, reached: &BTreeSet<String>) {
 }
 
 fn suites(args: &TestArgs) -> anyhow::Result<Vec<Suite>> {
-    let dirs: Vec<&PathBuf> = args.dirs.iter().filter(|dir| dir.join("cases").is_dir()).collect();
+    let mut dirs = Vec::new();
+    for dir in &args.dirs {
+        dirs.extend(policies_in(dir)?);
+    }
     if dirs.is_empty() {
-        bail!("there is no `cases` folder in {}; name the folders of policy crates", list(&args.dirs));
+        bail!("there is no `cases` folder in {} nor in a folder there; name policy crates", list(&args.dirs));
     }
     if args.module.is_some() && dirs.len() > 1 {
         return Err(report::usage("--module is for one policy; name one folder"));
     }
     let mut suites = Vec::new();
-    for dir in dirs {
+    for dir in &dirs {
         let name = name(dir)?;
         let module = match &args.module {
             Some(module) => module.clone(),
@@ -170,6 +189,22 @@ fn suites(args: &TestArgs) -> anyhow::Result<Vec<Suite>> {
         bail!("no case has a name that contains {:?}", args.filter.as_deref().unwrap_or_default());
     }
     Ok(suites)
+}
+
+/// The folder itself where it has cases; else those of its folders that have, by name.
+fn policies_in(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let has_cases = |dir: &Path| dir.join("cases").is_dir();
+    if has_cases(dir) {
+        return Ok(vec![dir.to_owned()]);
+    }
+    if !dir.is_dir() && dir.exists() {
+        return Ok(Vec::new());
+    }
+    let entries = std::fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
+    let mut dirs = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
+    dirs.retain(|dir| has_cases(dir));
+    dirs.sort();
+    Ok(dirs)
 }
 
 fn name(dir: &Path) -> anyhow::Result<String> {

@@ -6,6 +6,8 @@
 
 mod cargo;
 mod component;
+#[cfg(test)]
+mod tests;
 mod toolchain;
 
 use std::path::{Path, PathBuf};
@@ -82,22 +84,4 @@ fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     partial.push(format!(".{}", std::process::id()));
     std::fs::write(&partial, bytes)?;
     std::fs::rename(&partial, path)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn writes_whole_files_and_leaves_equal_ones_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("new/policy.wasm");
-        write(&path, b"one").unwrap();
-        let first = std::fs::metadata(&path).unwrap().modified().unwrap();
-        write(&path, b"one").unwrap();
-        assert_eq!(std::fs::metadata(&path).unwrap().modified().unwrap(), first);
-        write(&path, b"two").unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"two");
-        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
-    }
 }

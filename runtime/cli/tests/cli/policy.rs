@@ -22,6 +22,13 @@ fn site(expect: &str) -> Site {
 #[test]
 fn cases_that_hold_pass() {
     let site = site(r#"{"outcome":"allow","codes":["sample.stage0.constraints-hold"]}"#);
+    let folder = site.run(&["policy", "test"]);
+    assert!(
+        folder.code == 0 && folder.stdout.ends_with("\n1 passed, 0 failed\n"),
+        "{}{}",
+        folder.stdout,
+        folder.stderr
+    );
     let run = site.run(&["policy", "test", "stage0-constraints", "notes"]);
     let got = run.stdout.lines().find(|line| line.contains("+ codes")).map(str::to_owned);
     assert_eq!((run.code, got), (0, None), "{}{}", run.stdout, run.stderr);
@@ -51,7 +58,7 @@ fn nothing_to_run_is_an_error() {
     let site = site(r#"{"outcome":"abstain","code":[]}"#);
     for (arguments, says) in [
         (vec!["policy", "test", "stage0-constraints"], "unknown field `code`"),
-        (vec!["policy", "test", "notes"], "there is no `cases` folder in notes"),
+        (vec!["policy", "test", "notes"], "there is no `cases` folder in notes nor in a folder there"),
         (vec!["policy", "test", "stage0-constraints", "--module", "none.wasm"], "cannot read none.wasm"),
     ] {
         let run = site.run(&arguments);

@@ -46,7 +46,8 @@ fn what_it_can_read_and_call_in_words() {
 
 #[test]
 fn its_description() {
-    let description = br#"{"name":"sample.gate","version":"0.1.0","summary":"Says no.","settings_schema":{"type":"object"},
+    let description =
+        br#"{"name":"sample.gate","version":"0.1.0","summary":"Says no.","settings_schema":{"type":"object"},
         "codes":[{"code":"sample.gate.no","summary":"No."}],"inputs":["/context/environment","/now"],
         "data":[{"name":"calendar","summary":"Days."}],"sdk":"portcullis-policy 0.1.0"}"#;
     let report = admit(&with_section(minimal(), "portcullis-policy", description));
@@ -57,7 +58,8 @@ fn its_description() {
     assert_eq!((section.count, section.bytes), (1, description.len() as u64));
 
     // Where a toolchain left it in the core module.
-    let inside = format!(r#"{BODY} (@custom "portcullis-policy" "{{\"name\":\"a\",\"version\":\"1\",\"inputs\":[]}}")"#);
+    let inside =
+        format!(r#"{BODY} (@custom "portcullis-policy" "{{\"name\":\"a\",\"version\":\"1\",\"inputs\":[]}}")"#);
     let report = admit(&policy(&inside));
     assert_eq!(report.reads, ["nothing of the request"]);
     let everything = br#"{"name":"a","version":"1","inputs":[""]}"#;
@@ -107,11 +109,25 @@ fn components_within_components_are_counted_as_often_as_they_are_instantiated() 
 
 #[test]
 fn the_report_has_a_stable_order() {
-    let report = admit(&with_section(minimal(), "portcullis-policy", br#"{"name":"a","version":"1","inputs":"from-settings"}"#));
+    let report =
+        admit(&with_section(minimal(), "portcullis-policy", br#"{"name":"a","version":"1","inputs":"from-settings"}"#));
     let json = serde_json::to_string(&report).unwrap();
     let members = [
-        "module_sha256", "size_bytes", "admissible", "reads", "calls", "exports", "world", "declared_inputs",
-        "settings_schema", "codes", "data_documents", "description", "sizes", "start_function", "toolchain_claims",
+        "module_sha256",
+        "size_bytes",
+        "admissible",
+        "reads",
+        "calls",
+        "exports",
+        "world",
+        "declared_inputs",
+        "settings_schema",
+        "codes",
+        "data_documents",
+        "description",
+        "sizes",
+        "start_function",
+        "toolchain_claims",
         "proposals",
     ];
     let mut at = 0;
@@ -147,7 +163,9 @@ fn text_of_the_module_is_escaped_everywhere() {
     collect(&value, &mut strings);
     assert!(strings.iter().any(|string| string.contains("\\u{202e}dlrow")));
     for string in strings {
-        let harmless = |c: char| !c.is_control() && !('\u{200b}'..='\u{200f}').contains(&c) && !('\u{202a}'..='\u{2069}').contains(&c);
+        let harmless = |c: char| {
+            !c.is_control() && !('\u{200b}'..='\u{200f}').contains(&c) && !('\u{202a}'..='\u{2069}').contains(&c)
+        };
         assert!(string.chars().all(harmless), "{string:?}");
     }
 }

@@ -1,11 +1,11 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use portcullis_gate::{LoadFault, Limits};
+use portcullis_gate::{Limits, LoadFault};
 use portcullis_inspect::InspectLimits;
 
 use crate::admitted::hand_written;
-use crate::fixtures::{admit, leb, minimal, policy, refuse, refuse_within, text, BODY};
+use crate::fixtures::{BODY, admit, leb, minimal, policy, refuse, refuse_within, text};
 
 fn within(inside: &str) -> Vec<u8> {
     text(&hand_written("", inside))
@@ -32,7 +32,11 @@ fn size_comes_first() {
 fn memory_and_tables() {
     refuse(&module("(memory 65536)"), LoadFault::Resources, &["4294967296 bytes of initial memory", "memory-mib"]);
     refuse(&module("(memory i64 0xffffffffffff)"), LoadFault::Resources, &["initial memory"]);
-    refuse(&module("(table 10000000 funcref)"), LoadFault::Resources, &["10000000 initial table elements", "table-elements"]);
+    refuse(
+        &module("(table 10000000 funcref)"),
+        LoadFault::Resources,
+        &["10000000 initial table elements", "table-elements"],
+    );
     // Declared, never instantiated: the engine would size its pool by it all the same.
     refuse(&within("(core module (memory 65536))"), LoadFault::Resources, &["initial memory"]);
     refuse(&within("(core module (table 4000000000 funcref))"), LoadFault::Resources, &["table elements"]);
@@ -87,36 +91,35 @@ fn instances_that_multiply() {
     let handed = r#"(component $c (import "m" (core module $m)) (core instance (instantiate $m)))
         (core module $e) (instance (instantiate $c (with "m" (core module $e))))"#;
     refuse(&within(handed), LoadFault::Resources, &["handed as an argument"]);
-    let from_an_instance = r#"(component $c (core module $m) (export "m" (core module $m))) (instance $i (instantiate $c))
-        (alias export $i "m" (core module $m)) (core instance (instantiate $m))"#;
+    let from_an_instance = r#"(component $c (core module $m) (export "m" (core module $m))) (instance $j (instantiate $c))
+        (alias export $j "m" (core module $n)) (core instance (instantiate $n))"#;
     refuse(&within(from_an_instance), LoadFault::Resources, &["handed as an argument"]);
 }
 
 /// Types within types are read by recursion, which a file of a few kilobytes could send through the stack.
 #[test]
 fn types_within_types() {
-    for (opening, depth) in [(&[0x41, 0x01, 0x01][..], 1_000_000), (&[0x42, 0x01, 0x01], 1_000_000), (&[0x41, 0x01, 0x01], 5_000)] {
+    let nested = |kind: u8, depth: usize| {
         let mut contents = vec![1];
         for _ in 0..depth {
-            contents.extend_from_slice(opening);
+            contents.extend_from_slice(&[kind, 1, 1]);
         }
         contents.extend_from_slice(&[0x42, 0]);
-        let mut component = b"\0asm\x0d\0\x01\0".to_vec();
-        component.push(7);
+        let mut component = b"\0asm\x0d\0\x01\0\x07".to_vec();
         leb(&mut component, contents.len());
         component.extend_from_slice(&contents);
-        let fault = if depth == 5_000 { LoadFault::Resources } else { LoadFault::Size };
-        refuse(&component, fault, &[]);
+        component
+    };
+    for kind in [0x41, 0x42] {
+        refuse(&nested(kind, 1_000_000), LoadFault::Size, &["bytes of component types"]);
+        refuse(&nested(kind, 5_000), LoadFault::Resources, &["types within each other"]);
+        // As deep as is read at all, by a thread with little stack.
+        let component = nested(kind, 199);
+        let limits = InspectLimits::default();
+        let inspect = move || portcullis_inspect::inspect(&component, &limits).unwrap_err().fault;
+        let fault = std::thread::Builder::new().stack_size(1 << 20).spawn(inspect).unwrap().join().unwrap();
+        assert_ne!(fault, LoadFault::Resources);
     }
-    // As deep as is read: by a thread with little stack.
-    let nested = format!("{}{}", repeated("(type (instance ", 150), repeated("))", 150));
-    let component = text(&format!("(component {nested})"));
-    std::thread::Builder::new()
-        .stack_size(1 << 20)
-        .spawn(move || drop(refuse(&component, LoadFault::World, &[])))
-        .unwrap()
-        .join()
-        .unwrap();
 }
 
 /// Types that refer to each other twice are exponentially larger than the file.
@@ -126,17 +129,23 @@ fn types_that_multiply() {
     for level in 1..=17 {
         write!(types, "(type $t{level} (tuple $t{0} $t{0}))", level - 1).unwrap();
     }
-    types.push_str(r#"(component (type $f (func (param "p" u8)))) (core module $e (func (export "f") (param i32)))
+    types.push_str(
+        r#"(component (type $f (func (param "p" u8)))) (core module $e (func (export "f") (param i32)))
         (core instance $e (instantiate $e))
         (func (param "x" $t17) (canon lift (core func $e "f") (memory (core memory $i "memory"))
-            (realloc (core func $i "cabi_realloc"))))"#);
+            (realloc (core func $i "cabi_realloc"))))"#,
+    );
     refuse(&within(&types), LoadFault::CompileLimit, &["types in signatures"]);
 }
 
 /// Row 14.
 #[test]
 fn data_segments() {
-    let refusal = refuse(&module(&format!("(memory 1) {}", repeated("(data \"\")", 40_000))), LoadFault::Size, &["40000 data segments"]);
+    let refusal = refuse(
+        &module(&format!("(memory 1) {}", repeated("(data \"\")", 40_000))),
+        LoadFault::Size,
+        &["40000 data segments"],
+    );
     assert_eq!(refusal.report.sizes.data_segments, 40_000);
     admit(&module(&format!("(memory 1) {}", repeated("(data \"\")", 10_000))));
     refuse(&module(&repeated("(elem func)", 40_000)), LoadFault::Size, &["element segments"]);
@@ -160,11 +169,33 @@ fn functions_that_a_compiler_would_choke_on() {
     let results = format!("(result {many})");
     let branches = repeated("(br_if 0 (i32.const 0))", 5_000);
     let passing = format!("(func (block {results} unreachable {branches} unreachable) {})", repeated("drop ", 1000));
-    refuse(&module(&passing), LoadFault::CompileLimit, &["values that branches and calls pass"]);
-    let calls = format!("(func $f {results} unreachable) (func $g (param {many})) (func {})", repeated("call $f call $g ", 3_000));
-    refuse(&module(&calls), LoadFault::CompileLimit, &["values that branches and calls pass"]);
-    let table = format!("(func (block {results} unreachable (br_table {} (i32.const 0)) unreachable) {})", repeated("0 ", 10_000), repeated("drop ", 1000));
-    refuse(&module(&table), LoadFault::CompileLimit, &["values that branches and calls pass"]);
+    refuse(&module(&passing), LoadFault::CompileLimit, &["values that branches, calls and loops pass"]);
+    let calls = format!(
+        "(func $f {results} unreachable) (func $g (param {many})) (func {})",
+        repeated("call $f call $g ", 3_000)
+    );
+    refuse(&module(&calls), LoadFault::CompileLimit, &["values that branches, calls and loops pass"]);
+    let table = format!(
+        "(func (block {results} unreachable (br_table {} (i32.const 0)) unreachable) {})",
+        repeated("0 ", 10_000),
+        repeated("drop ", 1000)
+    );
+    refuse(&module(&table), LoadFault::CompileLimit, &["values that branches, calls and loops pass"]);
+    // Locals carried around nested loops; and looked at wherever paths meet.
+    let nested = format!(
+        "(func (local {}) {} {} {})",
+        repeated("i64 ", 300),
+        repeated("loop ", 200),
+        repeated("(local.set 9 (local.get 7))", 20_000),
+        repeated("end ", 200)
+    );
+    refuse(&module(&nested), LoadFault::CompileLimit, &["values that branches, calls and loops pass"]);
+    let joins =
+        format!("(func (local {}) {})", repeated("i64 ", 10_000), repeated("(block (br_if 0 (i32.const 0)))", 10_001));
+    refuse(&module(&joins), LoadFault::CompileLimit, &["blocks times locals in function 0"]);
+    let joins =
+        format!("(func (local {}) {})", repeated("i64 ", 5_000), repeated("(block (br_if 0 (i32.const 0)))", 10_001));
+    refuse(&module(&repeated(&joins, 10)), LoadFault::CompileLimit, &["blocks times locals, summed"]);
     // Many small ones.
     let locals = format!("(func (local {}))", repeated("i32 ", 10_000));
     refuse(&module(&repeated(&locals, 401)), LoadFault::CompileLimit, &["locals in all functions"]);
@@ -225,6 +256,9 @@ fn everything_else_that_is_counted() {
         (tight(|l| l.function_branch_targets = 1), LoadFault::CompileLimit, "branch targets in function 4"),
         (tight(|l| l.branch_targets = 1), LoadFault::CompileLimit, "branch targets in all"),
         (tight(|l| l.function_values = 5), LoadFault::CompileLimit, "values"),
+        (tight(|l| l.values = 12), LoadFault::CompileLimit, "instructions and values in all"),
+        (tight(|l| l.function_joins = 1), LoadFault::CompileLimit, "blocks times locals in function"),
+        (tight(|l| l.joins = 1), LoadFault::CompileLimit, "blocks times locals"),
         (tight(|l| l.block_depth = 2), LoadFault::CompileLimit, "blocks"),
         (tight(|l| l.loop_depth = 0), LoadFault::CompileLimit, "loops"),
     ] {

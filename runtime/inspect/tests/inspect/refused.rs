@@ -18,7 +18,8 @@ fn imports_beyond_the_world() {
         ("acme:billing/charge@1.0.0", "something that this host does not know"),
     ] {
         let import = format!(r#"(import "{name}" (instance (export "f" (func))))"#);
-        let refusal = refuse(&text(&hand_written(&import, "")), LoadFault::World, &[name, words, "`data`, `log`, `request`"]);
+        let refusal =
+            refuse(&text(&hand_written(&import, "")), LoadFault::World, &[name, words, "`data`, `log`, `request`"]);
         assert_eq!(refusal.report.world.verdict, WorldVerdict::Differs);
         assert!(refusal.report.calls.iter().any(|call| call.name == name && call.words.contains(words)));
         assert!(name.starts_with("acme") || refusal.detail.contains("without WASI"), "{refusal}");
@@ -43,9 +44,17 @@ fn look_alikes_with_other_types() {
         ("boolean(bool)", "boolean(u8)", ["type `value`, in `value`", "case `boolean`: expected bool, found u8"]),
         ("integer(s64)", "integer(u64)", ["case `integer`", "expected s64, found u64"]),
         ("        null,\n", "", ["in `value`", "expected the case `null`, found `boolean`"]),
-        ("        missing,\n        null,", "        null,\n        missing,", ["in `value`", "expected the case `missing`"]),
+        (
+            "        missing,\n        null,",
+            "        null,\n        missing,",
+            ["in `value`", "expected the case `missing`"],
+        ),
         ("        deny,", "        allow-it,", ["in `outcome`", "expected the case `deny`, found `allow-it`"]),
-        ("        /// Nothing stands in the way, as far as this policy is concerned.\n        allow,\n", "", ["`allow`", "found no more"]),
+        (
+            "        /// Nothing stands in the way, as far as this policy is concerned.\n        allow,\n",
+            "",
+            ["`allow`", "found no more"],
+        ),
         ("code: string,", "code: string,\n        extra: u8,", ["`finding`", "found `extra`"]),
         ("count: u32", "count: u16", ["field `count`", "expected u32, found u16"]),
         ("within-minutes: option<u32>", "within-minutes: u32", ["`within-minutes`", "expected option<u32>, found u32"]),
@@ -54,7 +63,11 @@ fn look_alikes_with_other_types() {
         ("inputs: list<value>", "values: list<value>", ["expected a parameter `inputs`, found `values`", "evaluate"]),
         ("result<answer, string>;", "answer;", ["result: expected result<answer, string>", "found record"]),
         ("result<answer, string>;", "result<answer>;", ["`err`: expected string, found nothing", "evaluate"]),
-        ("settings: string) -> result<list<string>, list<problem>>", "settings: string)", ["`configure`", "found none"]),
+        (
+            "settings: string) -> result<list<string>, list<problem>>",
+            "settings: string)",
+            ["`configure`", "found none"],
+        ),
         ("settings: string", "settings: string, more: u8", ["`configure`", "expected 1 parameters, found 2"]),
     ] {
         assert!(WIT.contains(from), "{from:?} is not in the contract");
@@ -62,7 +75,10 @@ fn look_alikes_with_other_types() {
         let core = if to.contains("more: u8") {
             BODY.replace(r#""configure") (param i32 i32)"#, r#""configure") (param i32 i32 i32)"#)
         } else if to == "settings: string)" {
-            BODY.replace(r#""configure") (param i32 i32) (result i32) i32.const 0)"#, r#""configure") (param i32 i32))"#)
+            BODY.replace(
+                r#""configure") (param i32 i32) (result i32) i32.const 0)"#,
+                r#""configure") (param i32 i32))"#,
+            )
         } else {
             BODY.to_owned()
         };
@@ -74,11 +90,20 @@ fn look_alikes_with_other_types() {
 fn look_alikes_of_the_imports() {
     let log = r#"(import "$root" "log" (func (param i32)))"#;
     let wit = WIT.replace("import log: func(message: string);", "import log: func(message: u32);");
-    refuse(&encode(&wit, &format!("(module {log}{BODY})")), LoadFault::World, &["import `log`", "expected string, found u32"]);
+    refuse(
+        &encode(&wit, &format!("(module {log}{BODY})")),
+        LoadFault::World,
+        &["import `log`", "expected string, found u32"],
+    );
     let log = r#"(import "$root" "log" (func (param i32 i32) (result i32)))"#;
     let wit = WIT.replace("import log: func(message: string);", "import log: func(message: string) -> bool;");
-    refuse(&encode(&wit, &format!("(module {log}{BODY})")), LoadFault::World, &["import `log`", "expected no result, found bool"]);
-    let hand = hand_written("", "").replace(r#"(import "log" (func $log (param "message" string)))"#, r#"(import "log" (instance))"#);
+    refuse(
+        &encode(&wit, &format!("(module {log}{BODY})")),
+        LoadFault::World,
+        &["import `log`", "expected no result, found bool"],
+    );
+    let hand = hand_written("", "")
+        .replace(r#"(import "log" (func $log (param "message" string)))"#, r#"(import "log" (instance))"#);
     refuse(&text(&hand), LoadFault::World, &["import `log` is an interface, not a function"]);
     let hand = hand_written(r#"(import "value" (type (sub resource)))"#, "");
     refuse(&text(&hand), LoadFault::World, &["import `value`", "resource"]);
@@ -112,7 +137,8 @@ fn exports_missing_and_beyond_the_world() {
     refuse(&text("(component)"), LoadFault::World, &["does not export `configure`", "and 1 more"]);
     let more = hand_written("", r#"(export "more" (instance $types))"#);
     refuse(&text(&more), LoadFault::World, &["exports `more`", "nothing beyond"]);
-    let swapped = hand_written("", "").replace(r#"(export "evaluate" (func $evaluate))"#, r#"(export "evaluate" (instance $types))"#);
+    let swapped = hand_written("", "")
+        .replace(r#"(export "evaluate" (func $evaluate))"#, r#"(export "evaluate" (instance $types))"#);
     refuse(&text(&swapped), LoadFault::World, &["export `evaluate` is an interface, not a function"]);
     let escaped = hand_written(r#"(import "https-only" (func))"#, "");
     refuse(&text(&escaped), LoadFault::World, &["https-only"]);
@@ -124,7 +150,11 @@ fn not_a_component() {
     refuse(b"", LoadFault::Format, &["empty"]);
     refuse(b"(component)", LoadFault::Format, &["text format"]);
     refuse(&wat::parse_str(format!("(module {BODY})")).unwrap(), LoadFault::Format, &["core module", "policy build"]);
-    refuse(&std::fs::read("/proc/self/exe").unwrap_or_else(|_| b"\x7fELF".to_vec())[..4096], LoadFault::Format, &["ELF"]);
+    refuse(
+        &std::fs::read("/proc/self/exe").unwrap_or_else(|_| b"\x7fELF".to_vec())[..4096],
+        LoadFault::Format,
+        &["ELF"],
+    );
     let component = minimal();
     for length in [1, 7, 8, 9, 20, component.len() / 2, component.len() - 1] {
         refuse(&component[..length], if length == 8 { LoadFault::World } else { LoadFault::Format }, &[]);

@@ -55,7 +55,7 @@ fn every_byte_changed() {
         let mut bytes = seed.clone();
         for at in 0..bytes.len() {
             let before = bytes[at];
-            for value in [0, 1, 0x40, 0x7f, 0x80, 0xff, before ^ 1, before.wrapping_add(1)] {
+            for value in [0, 0xff, before ^ 1, before.wrapping_add(1)] {
                 bytes[at] = value;
                 answers(&bytes);
             }
@@ -65,7 +65,7 @@ fn every_byte_changed() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
     fn random_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..600), header in any::<bool>()) {

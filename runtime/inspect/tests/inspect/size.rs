@@ -21,12 +21,18 @@ fn large() -> Vec<u8> {
 #[test]
 fn large_components_are_inspected_quickly() {
     let component = large();
-    let start = Instant::now();
+    let (start, busy_before) = (Instant::now(), busy());
     let report = admit(&component);
-    let took = start.elapsed();
+    // Time on the processor, where the system tells it: other tests and builds run at the same time.
+    let took = busy().zip(busy_before).map_or_else(|| start.elapsed(), |(after, before)| after - before);
     eprintln!("{} bytes, {} functions: {took:?}", report.size_bytes, report.sizes.functions);
     assert!(report.size_bytes > 15_000_000, "{}", report.size_bytes);
-    // Half a second in an optimised build on an idle machine; the rest is for builds and machines that are neither.
-    let limit = if cfg!(debug_assertions) { 60 } else { 10 };
+    let limit = if cfg!(debug_assertions) { 60 } else { 2 };
     assert!(took < Duration::from_secs(limit), "{took:?}");
+}
+
+/// How long this thread has been on a processor.
+fn busy() -> Option<Duration> {
+    let line = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    line.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
 }

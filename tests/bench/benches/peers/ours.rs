@@ -65,7 +65,7 @@ impl Set {
         let folder = tempfile::tempdir()?;
         std::fs::write(folder.path().join("portcullis.toml"), manifest)?;
         let lock = PolicySet::lock(folder.path(), engine)?;
-        std::fs::write(folder.path().join("portcullis.lock"), lock.render())?;
+        std::fs::write(folder.path().join("portcullis.lock"), lock.lock.render())?;
         Ok(Set(PolicySet::open(folder.path(), engine)?))
     }
 

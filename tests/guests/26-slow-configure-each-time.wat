@@ -1,0 +1,19 @@
+;; Cannot be snapshotted, and takes seconds to configure: each evaluation would take them, whatever its own limit on time.
+;; expect: fault.time
+;; mode: configure-each-time
+;; limits: configure-fuel=100_000_000_000 time-ms=50
+(module
+  (memory (export "memory") 1)
+  ;; include: realloc
+  (table $t 1 funcref)
+  (func (export "configure") (param i32 i32) (result i32)
+    (local $n i32)
+    (table.set $t (i32.const 0) (ref.null func))
+    (loop $turn
+      (memory.fill (i32.const 8192) (i32.const 0) (i32.const 32768))
+      (local.set $n (i32.add (local.get $n) (i32.const 1)))
+      (br_if $turn (i32.lt_u (local.get $n) (i32.const 400000))))
+    (i32.const 1024))
+  ;; include: answer
+  (func $evaluate (export "evaluate") (param $inputs i32) (param $count i32) (result i32)
+    (i32.const 64)))

@@ -1,0 +1,7 @@
+;; Wants a reference document that the policy set does not give.
+;; expect: load.data
+(module
+  ;; include: policy
+  ;; include: evaluate
+  (@custom "portcullis-policy" "{\"name\":\"guest.hostile\",\"version\":\"0.1.0\",\"summary\":\"A guest.\",\"settings_schema\":{},\"codes\":[{\"code\":\"guest.hostile.allow\",\"summary\":\"Allows.\"}],\"inputs\":[\"/action/name\"],\"data\":[{\"name\":\"calendar\",\"summary\":\"Windows.\"}],\"sdk\":\"none\"}")
+)
