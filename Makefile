@@ -2,7 +2,7 @@
 # make test   builds everything that is missing and passes the tests
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup portcullis policies demo test test-long bench fuzz doc ci clean
+.PHONY: help setup portcullis policies build-policies demo test test-long bench fuzz doc ci clean
 
 CARGO ?= cargo
 PORTCULLIS := target/release/portcullis
@@ -17,10 +17,13 @@ setup: ## checks what must be on the machine, and finds or lays out the wasm tar
 	@command -v cc >/dev/null || { echo "a C compiler is missing: apt-get install gcc, or your system's equivalent" >&2; exit 1; }
 	@$(WASM_TOOLCHAIN) >/dev/null
 
-portcullis: ## builds the command, target/release/portcullis
+portcullis: setup ## builds the command, target/release/portcullis
 	@$(CARGO) build --release --locked -p portcullis-cli
 
-policies: setup portcullis ## builds the sample policies into target/policies and writes their lock
+policies: portcullis ## builds the sample policies into target/policies and writes their lock
+	@$(MAKE) --no-print-directory build-policies
+
+build-policies: setup
 	@$(PORTCULLIS) policy build --all sample-policies --out-dir target/policies
 	@$(PORTCULLIS) lock --policies sample-policies
 	@$(PORTCULLIS) lock --policies sample-policies/hostile
@@ -28,16 +31,24 @@ policies: setup portcullis ## builds the sample policies into target/policies an
 demo: policies ## decides the sample requests with the sample policies
 	@tools/demo.sh
 
-test: policies ## passes the tests
+# The tests' own build makes the command too: with the features that the tests ask of the dependencies, these are
+# compiled once instead of twice.
+test: setup ## passes the tests
+	@$(CARGO) test --release --locked --no-run
+	@$(MAKE) --no-print-directory build-policies
 	@$(CARGO) test --release --locked
 	@cd policies-sdk/rust && CARGO_TARGET_DIR=../../target/native $(CARGO) test --locked --workspace
 	@cd sample-policies && CARGO_TARGET_DIR=../target/native $(CARGO) test --locked --workspace
-	@$(PORTCULLIS) policy test sample-policies
+	@$(PORTCULLIS) policy test $(patsubst %/cases,%,$(wildcard sample-policies/*/cases))
 
 test-long: policies ## the tests with a million generated decisions
 	@PORTCULLIS_CASES=1000000 PORTCULLIS_TABLES=full $(CARGO) test --release --locked -p portcullis-tests -- laws oracle
 
 bench: policies ## benchmarks against named peers; writes target/bench.json
+	@$(PORTCULLIS) policy build tests/bench/policy --out target/policies/bench-policy.wasm
+	@RUSTC=$$($(WASM_TOOLCHAIN)) CARGO_TARGET_DIR=target/extism $(CARGO) build --quiet --release --locked \
+	  --target wasm32-unknown-unknown --manifest-path tests/bench/peers/extism-plugin/Cargo.toml
+	@cp target/extism/wasm32-unknown-unknown/release/bench_extism_plugin.wasm target/policies/bench-extism.wasm
 	@$(CARGO) bench --locked -p portcullis-bench
 
 fuzz: ## fuzzes the parsers for a minute in all

@@ -1,5 +1,5 @@
-// Types that each hold the one before it twice, 60 deep: 2^60 when written out.
-// expect: load.compile-limit
+// Types that each hold the one before it twice, 60 deep: 2^60 when written out. No validator accepts so large a type.
+// expect: load.format
 use wasm_encoder::{Component, ComponentTypeSection, ComponentValType};
 
 pub fn bytes() -> Vec<u8> {

@@ -159,7 +159,8 @@ fn read_or_make_key(path: &Path) -> Result<[u8; KEY_BYTES], String> {
         }
     }
     let key = fs::read(path).map_err(|error| shown(&error))?;
-    key.try_into().map_err(|_| format!("{}: not a key of {KEY_BYTES} bytes; remove it and it is made anew", path.display()))
+    key.try_into()
+        .map_err(|_| format!("{}: not a key of {KEY_BYTES} bytes; remove it and it is made anew", path.display()))
 }
 
 #[cfg(test)]
@@ -168,7 +169,8 @@ mod tests {
 
     fn cache() -> (tempfile::TempDir, Cache) {
         let folder = tempfile::tempdir().expect("a folder");
-        let options = CacheOptions { folder: folder.path().join("cache"), key_file: folder.path().join("keys/cache.key") };
+        let options =
+            CacheOptions { folder: folder.path().join("cache"), key_file: folder.path().join("keys/cache.key") };
         let cache = Cache::open(&options).expect("opens");
         (folder, cache)
     }

@@ -32,7 +32,8 @@ const CACHE_FORMAT: &str = "portcullis compile cache 1";
 pub(crate) fn load(shared: &Arc<Shared>, module: &[u8], source: &PolicySource<'_>) -> Result<Policy, LoadError> {
     source.limits.check().map_err(|problem| LoadError::new(LoadFault::Resources, problem.to_string()))?;
     if module.len() as u64 > source.limits.module_bytes {
-        let detail = format!("{} bytes, more than the limit of {} (module-mib)", module.len(), source.limits.module_bytes);
+        let detail =
+            format!("{} bytes, more than the limit of {} (module-mib)", module.len(), source.limits.module_bytes);
         return Err(LoadError::new(LoadFault::Size, detail));
     }
     let module_sha256 = Sha256::of(module);

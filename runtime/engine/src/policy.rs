@@ -75,8 +75,7 @@ impl Policy {
         inputs: &[Value<&str>],
         budget: Budget,
     ) -> (Said, u64, Vec<String>) {
-        let mut store =
-            self.runner.store(&self.limits, &self.data, None, Budget::of_configuration(&self.limits));
+        let mut store = self.runner.store(&self.limits, &self.data, None, Budget::of_configuration(&self.limits));
         match self.runner.configured(&mut store, &self.settings) {
             Ok((instance, _)) => {
                 store.data_mut().open(request);

@@ -100,25 +100,22 @@ pub(crate) fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
         sandbox.log.push(&message, limit);
         Ok(())
     })?;
-    root.func_wrap(
-        "data",
-        |mut store: StoreContextMut<'_, Sandbox>, (document, pointer): (String, String)| {
-            let sandbox = store.data_mut();
-            sandbox.enter("data", document.len().saturating_add(pointer.len()))?;
-            let pointer = parse_pointer(&pointer)?;
-            let data = Arc::clone(&sandbox.data);
-            let Some(value) = data.value(&document, &pointer) else {
-                return Err(Stop {
-                    fault: Fault::Data,
-                    detail: format!("the policy set gives no document {:?}", text::shown(&document)),
-                }
-                .into());
-            };
-            let value = Value::from(value);
-            sandbox.transfer(value.text_bytes())?;
-            Ok((value.into_owned(),))
-        },
-    )?;
+    root.func_wrap("data", |mut store: StoreContextMut<'_, Sandbox>, (document, pointer): (String, String)| {
+        let sandbox = store.data_mut();
+        sandbox.enter("data", document.len().saturating_add(pointer.len()))?;
+        let pointer = parse_pointer(&pointer)?;
+        let data = Arc::clone(&sandbox.data);
+        let Some(value) = data.value(&document, &pointer) else {
+            return Err(Stop {
+                fault: Fault::Data,
+                detail: format!("the policy set gives no document {:?}", text::shown(&document)),
+            }
+            .into());
+        };
+        let value = Value::from(value);
+        sandbox.transfer(value.text_bytes())?;
+        Ok((value.into_owned(),))
+    })?;
     root.func_wrap("request", |mut store: StoreContextMut<'_, Sandbox>, (pointers,): (Vec<String>,)| {
         let sandbox = store.data_mut();
         sandbox.enter("request", pointers.iter().map(String::len).sum())?;

@@ -31,11 +31,8 @@ struct Shared {
 impl Ticker {
     /// Starts the thread; `tick` is called every millisecond.
     pub(crate) fn start(tick: impl Fn() + Send + 'static) -> std::io::Result<Ticker> {
-        let shared = Arc::new(Shared {
-            started: Instant::now(),
-            last_tick_ms: AtomicU64::new(0),
-            stop: AtomicBool::new(false),
-        });
+        let shared =
+            Arc::new(Shared { started: Instant::now(), last_tick_ms: AtomicU64::new(0), stop: AtomicBool::new(false) });
         let thread = std::thread::Builder::new().name("portcullis-epoch".into()).spawn({
             let shared = Arc::clone(&shared);
             move || {
@@ -59,8 +56,7 @@ impl Ticker {
     }
 
     fn ticked_lately(&self, now: Instant) -> bool {
-        let silent_ms =
-            self.shared.elapsed_ms(now).saturating_sub(self.shared.last_tick_ms.load(Ordering::Relaxed));
+        let silent_ms = self.shared.elapsed_ms(now).saturating_sub(self.shared.last_tick_ms.load(Ordering::Relaxed));
         u128::from(silent_ms) <= STALE.as_millis()
     }
 }

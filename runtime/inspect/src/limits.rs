@@ -48,6 +48,8 @@ pub struct InspectLimits {
     pub data_segments: u64,
     /// Element segments.
     pub element_segments: u64,
+    /// Instructions of one constant expression: the host runs them at each instantiation, where no fuel counts them.
+    pub constant_operators: u64,
     /// Custom sections.
     pub custom_sections: u64,
 
@@ -99,6 +101,7 @@ impl Default for InspectLimits {
             functions: 150_000,
             data_segments: 20_000,
             element_segments: 20_000,
+            constant_operators: 16,
             custom_sections: 1_000,
             function_bytes: MIB,
             function_locals: 20_000,

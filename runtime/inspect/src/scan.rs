@@ -298,7 +298,7 @@ impl<'a> Scan<'a> {
                 counts.globals = counts.globals.saturating_add(section.count().into());
                 refuse_size(counts.globals, limits.globals, "globals")?;
                 for global in section {
-                    features.add(constant(&global?.init_expr)?);
+                    features.add(constant(&global?.init_expr, limits)?);
                 }
             }
             Payload::ExportSection(section) => {
@@ -311,7 +311,7 @@ impl<'a> Scan<'a> {
                 refuse_size(counts.element_segments, limits.element_segments, "element segments")?;
                 for element in section {
                     if let ElementKind::Active { offset_expr, .. } = element?.kind {
-                        features.add(constant(&offset_expr)?);
+                        features.add(constant(&offset_expr, limits)?);
                     }
                 }
             }
@@ -322,7 +322,7 @@ impl<'a> Scan<'a> {
                     let data = data?;
                     self.sizes.data_bytes = self.sizes.data_bytes.saturating_add(wide(data.data.len()));
                     if let DataKind::Active { offset_expr, .. } = data.kind {
-                        features.add(constant(&offset_expr)?);
+                        features.add(constant(&offset_expr, limits)?);
                     }
                 }
             }
@@ -348,10 +348,12 @@ fn nested_types(contents: &[u8]) -> u64 {
 }
 
 /// The features of a constant expression.
-fn constant(expression: &ConstExpr<'_>) -> Result<WasmFeatures, Stop> {
+fn constant(expression: &ConstExpr<'_>, limits: &InspectLimits) -> Result<WasmFeatures, Stop> {
     let mut features = WasmFeatures::empty();
-    for operator in expression.get_operators_reader() {
+    for (operator, count) in expression.get_operators_reader().into_iter().zip(1..) {
         let operator = operator?;
+        let what = "instructions in a constant expression";
+        bound(LoadFault::CompileLimit, count, limits.constant_operators, what, "compute it in a function")?;
         if matches!(
             operator,
             Operator::I32Add

@@ -23,11 +23,8 @@ impl PolicySet {
     pub fn decide(&self, request: &Request, options: &DecideOptions) -> Decision {
         let selection = select(self.pinned(), request);
         let runs = self.evaluate(&selection);
-        let call = Call {
-            id: Uuid::now_v7(),
-            correlation_id: options.correlation_id.clone(),
-            supersedes: options.supersedes,
-        };
+        let call =
+            Call { id: Uuid::now_v7(), correlation_id: options.correlation_id.clone(), supersedes: options.supersedes };
         decide(selection, call, runs)
     }
 

@@ -135,10 +135,8 @@ impl PolicySet {
                 settings_sha256: found.digests.settings_sha256,
             })
             .collect();
-        let engine = EngineIdentity {
-            version: engine.version().into(),
-            configuration_sha256: engine.configuration_sha256(),
-        };
+        let engine =
+            EngineIdentity { version: engine.version().into(), configuration_sha256: engine.configuration_sha256() };
         let pinned = Arc::new(PinnedSet { definition, sha256: lock.set_sha256, pins, engine });
         Ok(PolicySet { pinned, policies, warnings: manifest.warnings })
     }

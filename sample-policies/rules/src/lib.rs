@@ -75,17 +75,20 @@ fn matched(rule: &Rule, code: &str, answer: &mut Answer) -> bool {
         push(answer, finding());
     }
     for demand in &rule.requirements {
-        push(answer, match demand {
-            Demand::Acknowledge(statement) => finding().statement(statement),
-            Demand::Provide(pointer) => finding().provide(pointer),
-            Demand::Approve(approval) => {
-                let asks = finding().approve(approval.roles.clone(), approval.count);
-                match approval.within_minutes {
-                    Some(minutes) => asks.within_minutes(minutes),
-                    None => asks,
+        push(
+            answer,
+            match demand {
+                Demand::Acknowledge(statement) => finding().statement(statement),
+                Demand::Provide(pointer) => finding().provide(pointer),
+                Demand::Approve(approval) => {
+                    let asks = finding().approve(approval.roles.clone(), approval.count);
+                    match approval.within_minutes {
+                        Some(minutes) => asks.within_minutes(minutes),
+                        None => asks,
+                    }
                 }
-            }
-        });
+            },
+        );
     }
     for obligation in &rule.obligations {
         let params = obligation.params.entries().fold(Params::new(), |params, (key, value)| match value {

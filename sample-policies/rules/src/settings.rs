@@ -45,7 +45,9 @@ pub struct Rule {
     #[setting(default = 0)]
     pub priority: i64,
     /// When the rule matches: `{"field", "op", "value"}`, `{"all": [..]}`, `{"any": [..]}` or `{"not": ..}`.
-    #[setting(schema = r##"{"type":"object","properties":{"field":{"description":"JSON pointer into the request.","type":"string"},"op":{"enum":["==","!=",">",">=","<","<=","in","not_in","contains","matches","exists"]},"value":{"description":"A string, number or boolean; a list of them for in and not_in; a pattern of * and ? for matches."},"all":{"type":"array","minItems":1,"items":{"type":"object"}},"any":{"type":"array","minItems":1,"items":{"type":"object"}},"not":{"type":"object"}},"additionalProperties":false}"##)]
+    #[setting(
+        schema = r##"{"type":"object","properties":{"field":{"description":"JSON pointer into the request.","type":"string"},"op":{"enum":["==","!=",">",">=","<","<=","in","not_in","contains","matches","exists"]},"value":{"description":"A string, number or boolean; a list of them for in and not_in; a pattern of * and ? for matches."},"all":{"type":"array","minItems":1,"items":{"type":"object"}},"any":{"type":"array","minItems":1,"items":{"type":"object"}},"not":{"type":"object"}},"additionalProperties":false}"##
+    )]
     pub when: Json,
     /// What it decides then.
     pub outcome: Ruling,
@@ -161,7 +163,10 @@ fn check(settings: &Settings, problems: &mut Vec<Problem>) {
         }
         names.push(&rule.name);
         if rule.code.as_deref().is_some_and(|code| !is_code(code)) {
-            problem("code", "a code has three or more segments of a-z 0-9 - _, joined with dots, such as acme.cost.cap");
+            problem(
+                "code",
+                "a code has three or more segments of a-z 0-9 - _, joined with dots, such as acme.cost.cap",
+            );
         }
         if rule.obligations.iter().any(|one| !one.kind.bytes().all(|b| is_plain(b) || b == b'.')) {
             problem("obligations", "a kind is of a-z 0-9 - _ .");

@@ -54,7 +54,8 @@ fn evaluate(duties: &Duties, input: &Fields) -> Answer {
     if different < demanded {
         findings.push(too_few(duties, people.known.len(), different, demanded));
     }
-    let message = format!("different people who take part: {different}; nobody holds two duties that exclude each other");
+    let message =
+        format!("different people who take part: {different}; nobody holds two duties that exclude each other");
     Answer::findings(findings).or(allow(SEPARATED, message))
 }
 

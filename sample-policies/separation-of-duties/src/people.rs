@@ -104,7 +104,9 @@ impl People {
         }
         let issuer = match own_issuer.or(issuer) {
             None | Some(Json::Null) => None,
-            Some(Json::Text(issuer)) => Some(issuer.trim().trim_end_matches('/').to_owned()).filter(|one| !one.is_empty()),
+            Some(Json::Text(issuer)) => {
+                Some(issuer.trim().trim_end_matches('/').to_owned()).filter(|one| !one.is_empty())
+            }
             Some(_) => return self.findings.push(malformed(role, at, "a person whose issuer is a text")),
         };
         self.known.push(Person { role: role.role.clone(), id, issuer, at: at.to_owned() });

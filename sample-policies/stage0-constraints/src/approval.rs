@@ -47,12 +47,9 @@ fn approved_at(at: Evidence<'_>, settings: &Settings, now: Time) -> Result<(), F
     let text = at.text(WANTED_BY)?;
     let time = Time::parse(text).ok_or_else(|| at.malformed(WANTED_BY, "an RFC 3339 time"))?;
     if time > now {
-        return Err(defer(
-            APPROVAL_IN_FUTURE,
-            format!("the approval claims {}, which has not come yet", quote(text)),
-        )
-        .at(at.at)
-        .provide(at.at));
+        return Err(defer(APPROVAL_IN_FUTURE, format!("the approval claims {}, which has not come yet", quote(text)))
+            .at(at.at)
+            .provide(at.at));
     }
     let Some(minutes) = settings.approval_minutes else { return Ok(()) };
     if now.minutes_since(time) > i64::from(minutes) {

@@ -4,11 +4,10 @@ use portcullis_policy::time::Time;
 use crate::constraint::{Constraint, Counter, Unclear};
 use crate::evidence::{Evidence, missing};
 use crate::{
-    CONTRADICTION, COST_LIMIT, ENVIRONMENT_NOT_ALLOWED, HOLDS, Inputs, MALFORMED_CHECK,
-    MALFORMED_CONSTRAINT, MFA_NOT_VERIFIED, NO_CONSTRAINTS, NO_ROLLBACK_PLAN, OUTSIDE_WINDOW, RESOURCE_OUT_OF_SCOPE,
-    ROLE_NOT_ALLOWED, Rules, SAME_TOOL_LIMIT, SIDE_EFFECT_OUT_OF_SCOPE, TIMED_OUT, TOO_MANY_CONSTRAINTS,
-    TOO_MANY_ITERATIONS, TOO_MANY_RECORDS, TOO_MANY_RETRIES, TOOL_OUT_OF_SCOPE, UNKNOWN_CONSTRAINT, Unconstrained,
-    approval,
+    CONTRADICTION, COST_LIMIT, ENVIRONMENT_NOT_ALLOWED, HOLDS, Inputs, MALFORMED_CHECK, MALFORMED_CONSTRAINT,
+    MFA_NOT_VERIFIED, NO_CONSTRAINTS, NO_ROLLBACK_PLAN, OUTSIDE_WINDOW, RESOURCE_OUT_OF_SCOPE, ROLE_NOT_ALLOWED, Rules,
+    SAME_TOOL_LIMIT, SIDE_EFFECT_OUT_OF_SCOPE, TIMED_OUT, TOO_MANY_CONSTRAINTS, TOO_MANY_ITERATIONS, TOO_MANY_RECORDS,
+    TOO_MANY_RETRIES, TOOL_OUT_OF_SCOPE, UNKNOWN_CONSTRAINT, Unconstrained, approval,
 };
 
 /// Most constraints of one check.
@@ -81,7 +80,9 @@ impl<'a> Check<'a> {
             let message = "the check declares no constraint: say under which conditions it should go on";
             match settings.unconstrained {
                 Unconstrained::Allow => {}
-                Unconstrained::Defer => return Err(defer(NO_CONSTRAINTS, message).at(CONSTRAINTS).provide(CONSTRAINTS)),
+                Unconstrained::Defer => {
+                    return Err(defer(NO_CONSTRAINTS, message).at(CONSTRAINTS).provide(CONSTRAINTS));
+                }
                 Unconstrained::Deny => return Err(deny(NO_CONSTRAINTS, message).at(CONSTRAINTS)),
             }
         }

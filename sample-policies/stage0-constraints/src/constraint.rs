@@ -170,7 +170,9 @@ fn window<'a>(value: Option<&str>, windows: &[(String, Window)]) -> Result<Const
     let named = windows.iter().find(|(name, _)| *name == key_of(value)).map(|(_, window)| *window);
     match named.or_else(|| Window::parse(value)) {
         Some(window) => Ok(Constraint::Window(window)),
-        None => Err(Unclear::Malformed("write a window such as Mon-Fri 09:00-17:00 UTC, or one that the settings name")),
+        None => {
+            Err(Unclear::Malformed("write a window such as Mon-Fri 09:00-17:00 UTC, or one that the settings name"))
+        }
     }
 }
 
@@ -186,7 +188,8 @@ mod tests {
 
     #[test]
     fn reads_keys_however_they_are_spaced() {
-        for text in ["approval required", "Approval Required", "approval_required: true", " human approval  required "] {
+        for text in ["approval required", "Approval Required", "approval_required: true", " human approval  required "]
+        {
             assert_eq!(parse(text), Ok(Constraint::Approval), "{text}");
         }
         assert_eq!(parse("Required Role : platform_admin"), Ok(Constraint::Role("platform_admin")));
@@ -210,10 +213,25 @@ mod tests {
     #[test]
     fn a_value_that_could_be_misread_is_malformed() {
         for text in [
-            "timeout:", "timeout:-1s", "timeout:5 fortnights", "timeout:1e9", "timeout:inf", "timeout:.5", "timeout:5:00",
-            "max_iterations:3.5", "max_iterations:+3", "max_iterations", "max_cost_usd:NaN", "max_cost_usd:1,000",
-            "approval required:false", "mfa_required:no", "required_role:", "required_role:a,,b", "same_tool_limit:0",
-            "allowed_change_window:weekdays", "max_records:99999999999999999999",
+            "timeout:",
+            "timeout:-1s",
+            "timeout:5 fortnights",
+            "timeout:1e9",
+            "timeout:inf",
+            "timeout:.5",
+            "timeout:5:00",
+            "max_iterations:3.5",
+            "max_iterations:+3",
+            "max_iterations",
+            "max_cost_usd:NaN",
+            "max_cost_usd:1,000",
+            "approval required:false",
+            "mfa_required:no",
+            "required_role:",
+            "required_role:a,,b",
+            "same_tool_limit:0",
+            "allowed_change_window:weekdays",
+            "max_records:99999999999999999999",
         ] {
             assert!(matches!(parse(text), Err(Unclear::Malformed(_))), "{text}: {:?}", parse(text));
         }

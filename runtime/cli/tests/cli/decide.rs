@@ -147,7 +147,7 @@ fn junit_gets_a_report() {
     let run =
         site.run(&["decide", "--policies", ".", "--format", "junit", "allowed.json", "developer.json", "none.json"]);
     assert_eq!(run.code, 1);
-    assert!(run.stdout.contains(r#"tests="3" failures="1" errors="1""#), "{}", run.stdout);
+    assert!(run.stdout.contains(r#"failures="1" errors="1""#), "{}", run.stdout);
 }
 
 #[test]

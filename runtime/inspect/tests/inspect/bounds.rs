@@ -249,6 +249,7 @@ fn everything_else_that_is_counted() {
         (tight(|l| l.functions = 3), LoadFault::Size, "functions"),
         (tight(|l| l.data_segments = 0), LoadFault::Size, "data segments"),
         (tight(|l| l.element_segments = 0), LoadFault::Size, "element segments"),
+        (tight(|l| l.constant_operators = 1), LoadFault::CompileLimit, "constant expression"),
         (tight(|l| l.custom_sections = 0), LoadFault::Size, "custom sections"),
         (tight(|l| l.function_bytes = 10), LoadFault::CompileLimit, "bytes in function 4"),
         (tight(|l| l.function_locals = 1), LoadFault::CompileLimit, "locals in function 4"),

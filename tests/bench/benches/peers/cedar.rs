@@ -26,7 +26,8 @@ impl Cedar {
             EntityUid::from_json(json!({"type": kind, "id": id})).map_err(Into::into)
         };
         let take = |document: &mut Value, at: &str| document.pointer_mut(at).map(Value::take).unwrap_or(json!({}));
-        let (principal, resource) = (uid("User", &document["subject"]["id"])?, uid("Service", &document["resource"]["id"])?);
+        let (principal, resource) =
+            (uid("User", &document["subject"]["id"])?, uid("Service", &document["resource"]["id"])?);
         let action = uid("Action", &document["action"]["name"])?;
         let (subject_id, resource_id) = (document["subject"]["id"].clone(), document["resource"]["id"].clone());
         let subject_attributes = take(&mut document, "/subject/properties");

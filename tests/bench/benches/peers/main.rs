@@ -50,10 +50,8 @@ fn main() -> anyhow::Result<()> {
         anyhow::ensure!(extism.contains("bench.deploy.role"), "extism says {extism}");
     }
 
-    let requests: Vec<Request> = documents
-        .iter()
-        .map(|document| Request::parse(document.text.as_bytes(), now))
-        .collect::<Result<_, _>>()?;
+    let requests: Vec<Request> =
+        documents.iter().map(|document| Request::parse(document.text.as_bytes(), now)).collect::<Result<_, _>>()?;
     let mut cases = vec![Case::new("floor", "wasmtime: fresh store, instance, call", || floor.call())];
     let cedar_parsed = cedar.parse(&small.text)?;
     let rego_parsed = rego.parse(&small.text)?;
