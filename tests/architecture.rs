@@ -1,5 +1,7 @@
 //! Which way dependencies point.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+
 use std::collections::BTreeMap;
 use std::process::Command;
 

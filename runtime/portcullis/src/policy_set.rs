@@ -169,7 +169,6 @@ impl PolicySet {
     }
 
     /// The loaded policies, in the manifest's order; a fault where one could not be loaded.
-    #[must_use]
     pub fn policies(&self) -> &[Result<Policy, Faulted>] {
         &self.policies
     }

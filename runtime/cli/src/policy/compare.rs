@@ -15,7 +15,7 @@ pub fn difference(expect: &Expect, said: &Said) -> Option<String> {
         return None;
     }
     let mut out = String::new();
-    for change in TextDiff::from_lines(&lines(&expected), &lines(&got)).iter_all_changes() {
+    for change in TextDiff::from_lines(lines(&expected), lines(&got)).iter_all_changes() {
         let sign = match change.tag() {
             ChangeTag::Delete => '-',
             ChangeTag::Insert => '+',

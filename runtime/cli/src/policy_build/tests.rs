@@ -86,7 +86,6 @@ fn examples_are_small_components_that_import_what_they_use() {
         assert_eq!(description["settings_schema"]["type"], "object");
         let text = String::from_utf8_lossy(&bytes);
         assert!(!text.contains(&home) && !text.contains(root.to_str().unwrap()), "{} holds a path", component.name);
-        println!("{}: {} bytes", component.name, bytes.len());
     }
     // The same crate alone gives the same bytes, wherever they go.
     let alone = out.path().join("alone.wasm");

@@ -172,8 +172,8 @@ fn not_a_component() {
 #[test]
 fn valid_in_form_and_invalid_in_content() {
     // An instruction that lacks its operands.
-    let invalid = format!("(component (core module (func i32.add drop)))");
-    refuse(&text(&invalid), LoadFault::Format, &["not a valid component", "at byte"]);
+    let invalid = "(component (core module (func i32.add drop)))";
+    refuse(&text(invalid), LoadFault::Format, &["not a valid component", "at byte"]);
     refuse(&text("(component (core instance (instantiate 7)))"), LoadFault::Format, &["module 7"]);
     refuse(&text("(component (instance (instantiate 7)))"), LoadFault::Format, &["component 7"]);
     refuse(&with_section(minimal(), "portcullis-policy", b"{"), LoadFault::Format, &["description", "malformed"]);
