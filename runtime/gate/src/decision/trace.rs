@@ -78,7 +78,7 @@ pub struct PolicyTrace<'d> {
     pub findings: Vec<DecisionFinding<'d>>,
     /// Fuel used.
     pub fuel: u64,
-    /// Wall time, in microseconds; `None` in [`Decision::replay_bytes`].
+    /// Wall time, in microseconds; `None` in [`replay_bytes`](crate::Decision::replay_bytes).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_us: Option<u64>,
     /// The fault, with its detail for the operator.
