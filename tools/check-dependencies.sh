@@ -9,7 +9,7 @@ if ! cargo deny --version 2>/dev/null | grep -q "$version"; then
 fi
 cargo deny --locked check bans licenses sources
 for workspace in policies-sdk/rust sample-policies; do
-  cargo deny --manifest-path "$workspace/Cargo.toml" --locked check --config deny.toml licenses sources
+  cargo deny --config deny.toml --manifest-path "$workspace/Cargo.toml" --locked check licenses sources
 done
 if cargo deny --locked fetch db 2>/dev/null; then
   cargo deny --locked check advisories
