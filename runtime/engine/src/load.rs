@@ -108,19 +108,19 @@ fn compile(shared: &Shared, module: &[u8], source: &PolicySource<'_>) -> Result<
             // A defect of the snapshot tool must not get past the checks that the module itself had to pass.
             let small = match inspect(&wasm, source) {
                 Ok(report) => report.sizes.initial_memory_bytes <= SMALL_MEMORY_BYTES,
-                Err(error) => return without_snapshot(shared, module, source, inputs, documents, error.to_string()),
+                Err(error) => return without_snapshot(shared, module, inputs, documents, error.to_string()),
             };
             let pool = if small { &shared.small } else { &shared.large };
             let (component, runner) = prepare(pool, &wasm)?;
             if let Err(reason) = compare(shared, module, source, &runner, inputs.len()) {
-                return without_snapshot(shared, module, source, inputs, documents, reason);
+                return without_snapshot(shared, module, inputs, documents, reason);
             }
             let facts = Facts { inputs, documents, small, without_snapshot: None };
             Ok(Compiled { facts, component, runner })
         }
         Bound::EachTime { inputs, reason } => {
             check_inputs(&inputs, &report.declared_inputs)?;
-            without_snapshot(shared, module, source, inputs, documents, reason)
+            without_snapshot(shared, module, inputs, documents, reason)
         }
     }
 }
@@ -128,7 +128,6 @@ fn compile(shared: &Shared, module: &[u8], source: &PolicySource<'_>) -> Result<
 fn without_snapshot(
     shared: &Shared,
     module: &[u8],
-    _source: &PolicySource<'_>,
     inputs: Vec<String>,
     documents: Vec<String>,
     reason: String,

@@ -6,7 +6,7 @@ use portcullis_gate::{Limits, Pointer, Request, Said, Sha256};
 use crate::HostData;
 use crate::cache::CacheUse;
 use crate::engine::Shared;
-use crate::runner::{Budget, Runner, fuel_used, refill, without_a_clock};
+use crate::runner::{Budget, Runner, fuel_used, refuel, without_a_clock};
 use crate::wit::Value;
 
 /// A loaded policy: a module with its settings, ready to be evaluated any number of times, from any thread.
@@ -75,11 +75,12 @@ impl Policy {
         inputs: &[Value<&str>],
         budget: Budget,
     ) -> (Said, u64, Vec<String>) {
-        let mut store = self.runner.store(&self.limits, &self.data, None, Budget::of_configuration(&self.limits));
+        let configuration = Budget::of_configuration_each_time(&self.limits);
+        let mut store = self.runner.store(&self.limits, &self.data, None, configuration);
         match self.runner.configured(&mut store, &self.settings) {
             Ok((instance, _)) => {
                 store.data_mut().open(request);
-                refill(&mut store, budget);
+                refuel(&mut store, budget);
                 let said = self.runner.evaluate(&mut store, instance, inputs);
                 (said, fuel_used(&store, budget), store.data_mut().take_log())
             }

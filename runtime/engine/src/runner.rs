@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use portcullis_gate::{Answer, Fault, Faulted, Limits, Request, Said};
+use portcullis_gate::{Fault, Faulted, Limits, Request, Said};
 use wasmtime::component::{Component, ComponentExportIndex, Instance, InstancePre};
 use wasmtime::{Engine, Store};
 
@@ -38,6 +38,12 @@ impl Budget {
 
     pub(crate) fn of_configuration(limits: &Limits) -> Budget {
         Budget { fuel: limits.configure_fuel, time_ms: limits.configure_time_ms }
+    }
+
+    /// For `configure` inside an evaluation: it has fuel of its own, so that the evaluation's is the same in either
+    /// mode, and shares the evaluation's time.
+    pub(crate) fn of_configuration_each_time(limits: &Limits) -> Budget {
+        Budget { fuel: limits.configure_fuel, time_ms: limits.time_ms }
     }
 }
 
@@ -128,10 +134,15 @@ impl Runner {
     }
 }
 
-/// Gives a store the fuel and the time of a new call.
-pub(crate) fn refill(store: &mut Store<Sandbox>, budget: Budget) {
+/// Gives a store the fuel of a new call; its time goes on.
+pub(crate) fn refuel(store: &mut Store<Sandbox>, budget: Budget) {
     // Fuel is switched on in every engine of ours, so this cannot fail; if it did, the guest would have none.
     _ = store.set_fuel(budget.fuel);
+}
+
+/// Gives a store the fuel and the time of a new call.
+pub(crate) fn refill(store: &mut Store<Sandbox>, budget: Budget) {
+    refuel(store, budget);
     // The running tick is already partly over.
     let ticks = u128::from(budget.time_ms).div_ceil(TICK.as_millis()).saturating_add(1);
     store.set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX));
@@ -185,12 +196,8 @@ impl Unconfigured {
 /// Whether two runs said the same, details of faults aside: they may quote addresses.
 pub(crate) fn said_alike(one: &Said, two: &Said) -> bool {
     match (one, two) {
-        (Said::Answer(one), Said::Answer(two)) => same(one, two),
+        (Said::Answer(one), Said::Answer(two)) => one == two,
         (Said::Fault(one), Said::Fault(two)) => one.fault == two.fault,
         (Said::Answer(_), Said::Fault(_)) | (Said::Fault(_), Said::Answer(_)) => false,
     }
-}
-
-fn same(one: &Answer, two: &Answer) -> bool {
-    one == two
 }

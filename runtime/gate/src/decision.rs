@@ -313,8 +313,10 @@ impl Decision {
 
     /// The decision as JSON without what differs between two runs of the same request: ids and durations. Two runs of
     /// the same set, request (with its `now`) and results give the same bytes.
-    #[must_use]
-    pub fn replay_bytes(&self) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// None that is known; it is not papered over, because two decisions without bytes would look alike.
+    pub fn replay_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
         let mut shown = self.shown();
         shown.id = None;
         shown.correlation_id = None;
@@ -322,8 +324,7 @@ impl Decision {
         for policy in &mut shown.policies {
             policy.duration_us = None;
         }
-        // Strings, numbers and maps with string keys: serde_json has nothing to refuse.
-        serde_json::to_vec(&shown).unwrap_or_default()
+        serde_json::to_vec(&shown)
     }
 
     fn contributing(&self) -> impl Iterator<Item = (usize, &PolicyRecord)> {

@@ -26,6 +26,7 @@ mod request;
 mod set;
 #[cfg(test)]
 mod testing;
+pub mod text;
 
 pub use answer::{
     Answer, Faulted, Finding, MAX_CODE_BYTES, MAX_FINDINGS, MAX_KIND_BYTES, MAX_OBLIGATIONS, MAX_TEXT_BYTES,

@@ -1,7 +1,7 @@
 //! The one request: who (`subject`) wants to do what (`action`) to what (`resource`), in which `context`.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
 use jiff::Timestamp;
 
@@ -115,18 +115,35 @@ impl Request {
     }
 }
 
-/// The entities, with the members that must be non-empty strings.
-const ENTITIES: [(&str, &[&str]); 3] =
-    [("subject", &["type", "id"]), ("action", &["name"]), ("resource", &["type", "id"])];
+/// The members that must be objects, with their members that must be non-empty strings.
+const ENTITIES: [(&str, &[&str]); 3] = [
+    ("/subject", &["/subject/type", "/subject/id"]),
+    ("/action", &["/action/name"]),
+    ("/resource", &["/resource/type", "/resource/id"]),
+];
+/// The members that must be objects where they are given.
+const OPTIONAL: [&str; 4] = ["/subject/properties", "/action/properties", "/resource/properties", "/context"];
+
+/// What every request is checked for, parsed once.
+struct Shape {
+    root: Pointer,
+    entities: Vec<(Pointer, Vec<Pointer>)>,
+    optional: Vec<Pointer>,
+}
+
+static SHAPE: LazyLock<Result<Shape, &'static str>> = LazyLock::new(|| {
+    let all = |texts: &[&str]| texts.iter().map(|text| Pointer::new(text)).collect::<Result<Vec<_>, _>>();
+    let entities = ENTITIES.iter().map(|(entity, members)| Ok((Pointer::new(entity)?, all(members)?)));
+    Ok(Shape { root: Pointer::new("")?, entities: entities.collect::<Result<_, &str>>()?, optional: all(&OPTIONAL)? })
+});
 
 fn check_shape(document: &Document) -> Result<(), RequestError> {
     let shape = |message: String| RequestError { code: "request.shape", message };
-    let pointer = |text: String| Pointer::new(&text).map_err(|problem| shape(problem.into()));
-    let root = pointer(String::new())?;
-    if document.is_object(&root) != Some(true) {
+    let Shape { root, entities, optional } = SHAPE.as_ref().map_err(|problem| shape((*problem).into()))?;
+    if document.is_object(root) != Some(true) {
         return Err(shape("a request is a JSON object with subject, action, resource and context".into()));
     }
-    for key in document.keys(&root) {
+    for key in document.keys(root) {
         if !matches!(key, "subject" | "action" | "resource" | "context") {
             let key: String = key.chars().take(80).collect();
             return Err(shape(format!(
@@ -135,24 +152,23 @@ fn check_shape(document: &Document) -> Result<(), RequestError> {
             )));
         }
     }
-    for (entity, members) in ENTITIES {
-        match document.is_object(&pointer(format!("/{entity}"))?) {
+    for (entity, members) in entities {
+        match document.is_object(entity) {
             Some(true) => {}
-            Some(false) => return Err(shape(format!("/{entity} is not an object"))),
-            None => return Err(shape(format!("/{entity} is missing"))),
+            Some(false) => return Err(shape(format!("{} is not an object", entity.as_str()))),
+            None => return Err(shape(format!("{} is missing", entity.as_str()))),
         }
         for member in members {
-            let at = pointer(format!("/{entity}/{member}"))?;
-            match document.get(&at) {
+            match document.get(member) {
                 Value::Text(text) if !text.is_empty() => {}
-                Value::Missing => return Err(shape(format!("/{entity}/{member} is missing"))),
-                _ => return Err(shape(format!("/{entity}/{member} is not a non-empty string"))),
+                Value::Missing => return Err(shape(format!("{} is missing", member.as_str()))),
+                _ => return Err(shape(format!("{} is not a non-empty string", member.as_str()))),
             }
         }
     }
-    for optional in ["/subject/properties", "/action/properties", "/resource/properties", "/context"] {
-        if document.is_object(&pointer(optional.into())?) == Some(false) {
-            return Err(shape(format!("{optional} is not an object")));
+    for optional in optional {
+        if document.is_object(optional) == Some(false) {
+            return Err(shape(format!("{} is not an object", optional.as_str())));
         }
     }
     Ok(())

@@ -50,15 +50,15 @@ fn is_written_in_the_order_in_which_people_read() {
 #[test]
 fn ids_and_durations_are_not_in_the_replay_bytes_and_all_else_is() {
     let (set, runs) = everything();
-    let bytes = decided_as(call(1), set.clone(), runs.clone()).replay_bytes();
+    let bytes = decided_as(call(1), set.clone(), runs.clone()).replay_bytes().expect("bytes");
     let mut slower = runs.clone();
     for run in slower.iter_mut().flatten() {
         run.duration_us += 1000;
     }
-    assert_eq!(decided_as(call(2), set.clone(), slower).replay_bytes(), bytes);
+    assert_eq!(decided_as(call(2), set.clone(), slower).replay_bytes().expect("bytes"), bytes);
     let mut hungrier = runs.clone();
     hungrier[0].as_mut().unwrap().fuel += 1;
-    assert_ne!(decided_as(call(1), set.clone(), hungrier).replay_bytes(), bytes);
+    assert_ne!(decided_as(call(1), set.clone(), hungrier).replay_bytes().expect("bytes"), bytes);
 
     let mut json = serde_json::to_value(decided_as(call(1), set, runs)).unwrap();
     let members = json.as_object_mut().unwrap();

@@ -26,6 +26,10 @@ const COMPONENT: &str = r#"
 
 impl Floor {
     pub fn new() -> anyhow::Result<Floor> {
+        Floor::build().map_err(|error| anyhow::anyhow!("{error:#}"))
+    }
+
+    fn build() -> wasmtime::Result<Floor> {
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(256)
             .max_unused_warm_slots(256)
@@ -41,9 +45,12 @@ impl Floor {
             .cranelift_nan_canonicalization(true)
             .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         let engine = Engine::new(&config)?;
-        let component = Component::from_binary(&engine, &wat::parse_str(COMPONENT)?)?;
+        let component = Component::from_binary(
+            &engine,
+            &wat::parse_str(COMPONENT).map_err(|error| wasmtime::Error::msg(error.to_string()))?,
+        )?;
         let pre = Linker::new(&engine).instantiate_pre(&component)?;
-        let run = component.get_export_index(None, "run").ok_or_else(|| anyhow::anyhow!("no run"))?;
+        let run = component.get_export_index(None, "run").ok_or_else(|| wasmtime::Error::msg("no run"))?;
         Ok(Floor { engine, pre, run })
     }
 

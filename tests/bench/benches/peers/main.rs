@@ -35,7 +35,8 @@ fn main() -> anyhow::Result<()> {
     let rules = ours::Sets::rules(&root)?;
     let cedar = cedar::Cedar::new(include_str!("../../peers/deploy.cedar"))?;
     let rego = rego::Rego::new(include_str!("../../peers/deploy.rego"))?;
-    let plugin = extism::PluginBuilder::new(extism::Wasm::file(built.join("bench-extism.wasm"))).with_wasi(false);
+    let manifest = extism::Manifest::new([extism::Wasm::data(std::fs::read(built.join("bench-extism.wasm"))?)]);
+    let plugin = extism::PluginBuilder::new(&manifest).with_wasi(false);
     let compiled = plugin.compile()?;
     let mut reused = extism::Plugin::new_from_compiled(&compiled)?;
 
@@ -52,9 +53,11 @@ fn main() -> anyhow::Result<()> {
 
     let requests: Vec<Request> =
         documents.iter().map(|document| Request::parse(document.text.as_bytes(), now)).collect::<Result<_, _>>()?;
-    let mut cases = vec![Case::new("floor", "wasmtime: fresh store, instance, call", || floor.call())];
+    let rules_request = Request::parse(ours::RULES_REQUEST.as_bytes(), now)?;
+    let text = small.text.as_str();
     let cedar_parsed = cedar.parse(&small.text)?;
     let rego_parsed = rego.parse(&small.text)?;
+    let mut cases = vec![Case::new("floor", "wasmtime: fresh store, instance, call", || floor.call())];
     for (document, request) in documents.iter().zip(&requests) {
         cases.push(Case::new("parsed request", &format!("portcullis {}", document.label), || {
             black_box(sets.one.decide(request));
@@ -64,7 +67,7 @@ fn main() -> anyhow::Result<()> {
         black_box(cedar.decide(&cedar_parsed));
     }));
     cases.push(Case::new("parsed request", "regorus 1 KB", || {
-        black_box(rego.decide(rego_parsed.clone()));
+        black_box(rego.decide(rego_parsed.clone()).ok());
     }));
     for document in &documents {
         let text = document.text.as_str();
@@ -83,7 +86,6 @@ fn main() -> anyhow::Result<()> {
             black_box(Request::parse(text.as_bytes(), now).ok());
         }));
     }
-    let text = small.text.as_str();
     cases.push(Case::new("JSON text", "portcullis 1 KB text to decision JSON", || {
         let request = Request::parse(text.as_bytes(), now);
         black_box(request.ok().and_then(|request| serde_json::to_vec(&sets.one.decide(&request)).ok()));
@@ -102,7 +104,6 @@ fn main() -> anyhow::Result<()> {
             }));
         }
     }
-    let rules_request = Request::parse(ours::RULES_REQUEST.as_bytes(), now)?;
     for (name, set) in &rules {
         cases.push(Case::new("settings bound at load", name, || {
             black_box(set.decide(&rules_request));

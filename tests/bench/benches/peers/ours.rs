@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use portcullis::{DecideOptions, Decision, Engine, EngineOptions, PolicySet};
+use portcullis::{CacheOptions, DecideOptions, Decision, Engine, EngineOptions, PolicySet};
 use portcullis_gate::Request;
 
 const SETTINGS: &str = r#"{ roles = ["platform_admin", "release_manager"], environments = ["staging", "production"], actions = ["deploy", "rollback"] }"#;
@@ -23,7 +23,10 @@ pub struct Sets {
 
 impl Sets {
     pub fn open(built: &Path) -> anyhow::Result<Sets> {
-        let engine = Engine::new(&EngineOptions::default())?;
+        let folder = tempfile::tempdir()?;
+        // The same policy many times: compiled once, then from the cache.
+        let cache = CacheOptions { folder: folder.path().join("cache"), key_file: folder.path().join("key") };
+        let engine = Engine::new(&EngineOptions { cache: Some(cache), ..EngineOptions::default() })?;
         let module = built.join("bench-policy.wasm");
         let several = |count: usize| {
             let mut manifest = String::from("portcullis = 1\nname = \"bench\"\n");
