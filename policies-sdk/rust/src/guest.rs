@@ -52,8 +52,9 @@ impl<P: Policy> State<P> {
     }
 }
 
-/// Room that `configure` leaves for an evaluation, in bytes.
-const EVALUATION_BYTES: usize = 32 * 1024;
+/// Room that `configure` leaves for an evaluation, in bytes: several times what an ordinary one takes, and little enough
+/// that a small policy keeps to one page. The host writes the memory anew after each evaluation.
+const EVALUATION_BYTES: usize = 16 * 1024;
 const PAGE_BYTES: usize = 64 * 1024;
 
 #[global_allocator]

@@ -154,11 +154,16 @@ impl Document {
         Some(matches!(self.node(index)?, Node::Object { .. }))
     }
 
-    /// Whether the value at a pointer is an object or an array.
+    /// The value at a pointer, unless it is an object or an array: their text is the caller's to keep.
     #[must_use]
-    pub fn is_container(&self, pointer: &Pointer) -> bool {
-        let node = self.at(pointer.segments()).and_then(|index| self.node(index));
-        matches!(node, Some(Node::Array { .. } | Node::Object { .. }))
+    pub fn scalar(&self, pointer: &Pointer) -> Option<Value<'_>> {
+        match self.at(pointer.segments()) {
+            None => Some(Value::Missing),
+            Some(index) => match self.node(index) {
+                Some(Node::Array { .. } | Node::Object { .. }) => None,
+                _ => Some(self.value(index)),
+            },
+        }
     }
 
     /// The keys of the object at a pointer; none where it is not an object.

@@ -91,18 +91,18 @@ impl Request {
         {
             return Value::Text(&self.shared.now_text);
         }
-        if self.shared.document.is_container(pointer) {
-            let mut containers = self.shared.containers.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(text) = containers.get(pointer.as_str()) {
-                return Value::Json(Arc::clone(text));
-            }
-            let value = self.shared.document.get(pointer);
-            if let Value::Json(text) = &value {
-                containers.insert(pointer.as_str().into(), Arc::clone(text));
-            }
-            return value;
+        if let Some(scalar) = self.shared.document.scalar(pointer) {
+            return scalar;
         }
-        self.shared.document.get(pointer)
+        let mut containers = self.shared.containers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(text) = containers.get(pointer.as_str()) {
+            return Value::Json(Arc::clone(text));
+        }
+        let value = self.shared.document.get(pointer);
+        if let Value::Json(text) = &value {
+            containers.insert(pointer.as_str().into(), Arc::clone(text));
+        }
+        value
     }
 
     /// The text at a pointer, where there is one.

@@ -31,7 +31,8 @@ pub fn escaped(text: &str, max_bytes: usize) -> String {
 
 /// Escapes in place; text without anything to escape, which is nearly all text, is not touched.
 pub fn escape(text: &mut String) {
-    if text.chars().any(is_unsafe) {
+    let printable_ascii = text.bytes().all(|b| matches!(b, 0x20..0x7f));
+    if !printable_ascii && text.chars().any(is_unsafe) {
         *text = escaped(text, usize::MAX);
     }
 }

@@ -103,7 +103,7 @@ impl<'d> Payload<'d> {
     /// Whether there is a list at `at`; anything else there is refused.
     pub(super) fn has_list(&self, at: &str) -> Result<bool, DoorError> {
         let pointer = self.pointer(at)?;
-        if self.document.is_container(&pointer) && self.document.is_object(&pointer) == Some(false) {
+        if self.document.scalar(&pointer).is_none() && self.document.is_object(&pointer) == Some(false) {
             return Ok(true);
         }
         match self.document.get(&pointer) {

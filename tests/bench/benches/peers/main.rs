@@ -110,6 +110,13 @@ fn main() -> anyhow::Result<()> {
         }));
     }
 
+    // For profiling one case: PORTCULLIS_BENCH_ONLY='portcullis 1 KB'.
+    if let Ok(only) = std::env::var("PORTCULLIS_BENCH_ONLY") {
+        cases.retain(|case| case.name == only);
+        let figures = measure(cases, rounds.saturating_mul(10), TURN, |_| ());
+        println!("{}", table(&figures, |_| None));
+        return Ok(());
+    }
     let figures = measure(cases, rounds, TURN, |round| eprint!("\rround {round} of {rounds}"));
     eprintln!();
     println!("{}", table(&figures, |figure| base(&figure.group, &figure.name)));
