@@ -1,7 +1,7 @@
 ;; Cannot be snapshotted, and is slow to configure: each evaluation takes that time again, out of its own time limit.
 ;; expect: fault.time
 ;; mode: configure-each-time
-;; limits: configure-fuel=100_000_000_000 time-ms=50
+;; limits: configure-fuel=100_000_000_000 time-ms=10
 (module
   (memory (export "memory") 1)
   ;; include: realloc

@@ -173,7 +173,7 @@ fn law_4_the_trace_keeps_the_manifests_order() {
                 reordered.root = root;
                 let after = gate::of(&reordered, &request);
                 let said = |decision: &Decision| -> Vec<_> {
-                    decision.policies().map(|p| (p.name.to_owned(), p.said, p.counted_as)).collect()
+                    decision.policies().map(|p| (p.name.clone().into_owned(), p.said, p.counted_as)).collect()
                 };
                 assert_eq!(before.outcome(), after.outcome(), "{reordered:?}");
                 assert_eq!(said(&before), said(&after), "{reordered:?}");

@@ -81,7 +81,7 @@ pub fn decided(decision: &Decision) -> Decided {
             .policies()
             .enumerate()
             .map(|(index, trace)| {
-                assert_eq!(place(trace.name), Some(index), "the trace keeps the manifest's order");
+                assert_eq!(place(&trace.name), Some(index), "the trace keeps the manifest's order");
                 let said = match trace.said {
                     PolicySaid::Outcome(outcome) => Some(rank(outcome)),
                     PolicySaid::Abstain | PolicySaid::Skipped | PolicySaid::Fault => None,
@@ -92,13 +92,16 @@ pub fn decided(decision: &Decision) -> Decided {
         findings: decision
             .findings()
             .map(|finding| {
-                let policy = finding.policy.and_then(place);
-                assert!(policy.is_some() || finding.policy == Some("portcullis"), "{finding:?} has no author");
+                let policy = finding.policy.as_deref().and_then(place);
+                assert!(
+                    policy.is_some() || finding.policy.as_deref() == Some("portcullis"),
+                    "{finding:?} has no author"
+                );
                 Shown { counted: rank(finding.outcome), code: finding.code.into(), policy }
             })
             .collect(),
         requirements: decision.requirements().into_iter().map(requirement_name).collect(),
-        obligations: decision.obligations().map(|o| (place(o.policy).unwrap(), o.kind.to_owned())).collect(),
+        obligations: decision.obligations().map(|o| (place(&o.policy).unwrap(), o.kind.into_owned())).collect(),
         waivers: decision.waivers().map(|waiver| status(waiver.status)).collect(),
     }
 }

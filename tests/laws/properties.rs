@@ -84,7 +84,7 @@ fn law_4_the_order_of_members() {
             |decision: &Decision| (decision.outcome(), decision.proceeds(), decision.degraded(), decision.evaluated());
         assert_eq!(facts(&before), facts(&after));
         let trace = |decision: &Decision| -> Vec<_> {
-            decision.policies().map(|p| (p.name.to_owned(), p.said, p.counted_as)).collect()
+            decision.policies().map(|p| (p.name.clone().into_owned(), p.said, p.counted_as)).collect()
         };
         assert_eq!(trace(&before), trace(&after));
     });

@@ -195,7 +195,9 @@ fn found(decision: &Decision) -> Expected {
         contributes: decision.policies().filter(|p| p.contributes).map(|policy| policy.name.into()).collect(),
         findings: decision
             .findings()
-            .map(|finding| (finding.outcome, finding.code.into(), finding.policy.unwrap_or("nobody").into()))
+            .map(|finding| {
+                (finding.outcome, finding.code.into(), finding.policy.map_or_else(|| "nobody".into(), Into::into))
+            })
             .collect(),
         requirements: decision.requirements().into_iter().cloned().collect(),
         obligations: decision.obligations().map(|o| (o.kind.into(), o.policy.into())).collect(),

@@ -2,11 +2,12 @@
 
 mod trace;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
 
 use crate::answer::{Faulted, Finding, Obligation, Requirement};
@@ -15,8 +16,9 @@ use crate::outcome::Outcome;
 use crate::request::Request;
 use crate::set::{HOST_NAME, PinnedSet};
 
-pub use trace::{DecisionFinding, DecisionObligation, FaultTrace, PolicyTrace, Waived, WaiverTrace};
-use trace::{SetShown, Shown};
+pub use trace::{
+    DecisionFinding, DecisionObligation, DecisionView, FaultTrace, PolicyTrace, SetTrace, Waived, WaiverTrace,
+};
 
 /// A decision. Only [`decide`](crate::decide()) makes one; it can be written as JSON, and not be read back.
 ///
@@ -91,7 +93,8 @@ impl Permission<'_> {
 
 /// How many policies ran and what became of them. `ran + skipped` is the number of policies; `abstained` and
 /// `faulted` are among those that ran.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Evaluated {
     /// Were asked, or could not be loaded.
     pub ran: usize,
@@ -117,7 +120,7 @@ pub enum PolicySaid {
 }
 
 /// What became of a waiver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WaiverStatus {
     /// It made a finding or a fault count as less.
@@ -213,7 +216,12 @@ impl Decision {
     pub fn requirements(&self) -> Vec<&Requirement> {
         let mut seen = HashSet::new();
         let open = self.findings().filter(|finding| !finding.outcome.proceeds());
-        open.filter_map(|finding| finding.requirement).filter(|requirement| seen.insert(*requirement)).collect()
+        open.filter_map(|finding| match finding.requirement {
+            Some(Cow::Borrowed(requirement)) => Some(requirement),
+            _ => None,
+        })
+        .filter(|requirement| seen.insert(*requirement))
+        .collect()
     }
 
     /// What the host must do if it goes on; none where the decision does not proceed.
@@ -221,9 +229,9 @@ impl Decision {
         self.contributing().filter(|_| self.proceeds()).flat_map(|(place, record)| {
             let policy = self.policy_name(place);
             record.obligations.iter().map(move |Obligation { kind, params }| DecisionObligation {
-                kind,
-                params,
-                policy,
+                kind: kind.into(),
+                params: Cow::Borrowed(params),
+                policy: policy.into(),
             })
         })
     }
@@ -252,7 +260,7 @@ impl Decision {
         definition.policies().iter().zip(&self.policies).enumerate().map(|(place, (spec, record))| {
             let pin = self.set.pins.get(place).copied().unwrap_or_default();
             PolicyTrace {
-                name: &spec.name,
+                name: spec.name.as_str().into(),
                 module_sha256: pin.module_sha256,
                 settings_sha256: pin.settings_sha256,
                 enforce: spec.enforce,
@@ -262,10 +270,10 @@ impl Decision {
                 findings: record.findings.iter().map(|counted| self.finding(None, counted)).collect(),
                 fuel: record.fuel,
                 duration_us: Some(record.duration_us),
-                fault: record
-                    .fault
-                    .as_ref()
-                    .map(|faulted| FaultTrace { code: faulted.fault.code(), detail: &faulted.detail }),
+                fault: record.fault.as_ref().map(|faulted| FaultTrace {
+                    code: faulted.fault.code().into(),
+                    detail: faulted.detail.as_str().into(),
+                }),
             }
         })
     }
@@ -273,11 +281,11 @@ impl Decision {
     /// Every waiver of the set, in the manifest's order.
     pub fn waivers(&self) -> impl Iterator<Item = WaiverTrace<'_>> {
         self.set.definition.waivers().iter().zip(&self.waivers).map(|(waiver, status)| WaiverTrace {
-            policy: self.policy_name(waiver.policy),
-            code: &waiver.code,
+            policy: self.policy_name(waiver.policy).into(),
+            code: waiver.code.as_str().into(),
             status: *status,
             until: waiver.until,
-            owner: &waiver.owner,
+            owner: waiver.owner.as_str().into(),
         })
     }
 
@@ -317,7 +325,7 @@ impl Decision {
     /// # Errors
     /// None that is known; it is not papered over, because two decisions without bytes would look alike.
     pub fn replay_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut shown = self.shown();
+        let mut shown = self.view();
         shown.id = None;
         shown.correlation_id = None;
         shown.supersedes = None;
@@ -340,32 +348,38 @@ impl Decision {
         DecisionFinding {
             outcome: counted.outcome,
             said: counted.finding.outcome,
-            code: &counted.finding.code,
-            message: &counted.finding.message,
-            policy,
-            at: counted.finding.at.as_deref(),
-            requirement: counted.finding.requirement.as_ref(),
-            waived: waiver.map(|waiver| Waived { owner: &waiver.owner, reason: &waiver.reason, until: waiver.until }),
+            code: counted.finding.code.as_str().into(),
+            message: counted.finding.message.as_str().into(),
+            policy: policy.map(Cow::Borrowed),
+            at: counted.finding.at.as_deref().map(Cow::Borrowed),
+            requirement: counted.finding.requirement.as_ref().map(Cow::Borrowed),
+            waived: waiver.map(|waiver| Waived {
+                owner: waiver.owner.as_str().into(),
+                reason: waiver.reason.as_str().into(),
+                until: waiver.until,
+            }),
         }
     }
 
-    fn shown(&self) -> Shown<'_> {
-        Shown {
+    /// Everything that explains the decision.
+    #[must_use]
+    pub fn view(&self) -> DecisionView<'_> {
+        DecisionView {
             id: Some(self.call.id),
             outcome: self.outcome,
             proceed: self.proceeds(),
             degraded: self.degraded,
             findings: self.findings().collect(),
-            requirements: self.requirements(),
+            requirements: self.requirements().into_iter().map(Cow::Borrowed).collect(),
             obligations: self.obligations().collect(),
             evaluated: self.evaluated(),
             policies: self.policies().collect(),
             waivers: self.waivers().collect(),
-            policy_set: SetShown { name: self.set.definition.name(), sha256: self.set.sha256 },
+            policy_set: SetTrace { name: self.set.definition.name().into(), sha256: self.set.sha256 },
             request_sha256: self.request.sha256(),
-            engine: &self.set.engine,
-            now: self.request.now_text(),
-            correlation_id: self.correlation_id(),
+            engine: Cow::Borrowed(&self.set.engine),
+            now: self.request.now_text().into(),
+            correlation_id: self.correlation_id().map(Cow::Borrowed),
             valid_until: self.valid_until.map(|until| format!("{until:.3}")),
             supersedes: self.call.supersedes,
         }
@@ -376,9 +390,9 @@ fn host_finding(finding: &Finding) -> DecisionFinding<'_> {
     DecisionFinding {
         outcome: finding.outcome,
         said: finding.outcome,
-        code: &finding.code,
-        message: &finding.message,
-        policy: Some(HOST_NAME),
+        code: finding.code.as_str().into(),
+        message: finding.message.as_str().into(),
+        policy: Some(HOST_NAME.into()),
         at: None,
         requirement: None,
         waived: None,
@@ -387,7 +401,7 @@ fn host_finding(finding: &Finding) -> DecisionFinding<'_> {
 
 impl Serialize for Decision {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.shown().serialize(serializer)
+        self.view().serialize(serializer)
     }
 }
 

@@ -183,6 +183,39 @@ impl Document {
         })
     }
 
+    /// The members of the array or object at `index`: their key, in an object, and their index. None for a scalar.
+    pub(crate) fn members(&self, index: u32) -> impl Iterator<Item = (Option<&str>, u32)> {
+        let (end, keyed) = match self.node(index) {
+            Some(Node::Array { end }) => (end, false),
+            Some(Node::Object { end }) => (end, true),
+            _ => (0, false),
+        };
+        let mut next = index.saturating_add(1);
+        std::iter::from_fn(move || {
+            if next >= end {
+                return None;
+            }
+            let key = keyed.then(|| self.text_of(next));
+            let value = if keyed { next.saturating_add(1) } else { next };
+            next = self.after(value);
+            Some((key, value))
+        })
+    }
+
+    /// The brackets of the array or object at `index`.
+    pub(crate) fn brackets(&self, index: u32) -> Option<(char, char)> {
+        match self.node(index)? {
+            Node::Array { .. } => Some(('[', ']')),
+            Node::Object { .. } => Some(('{', '}')),
+            _ => None,
+        }
+    }
+
+    /// The string at `index`, where it is one.
+    pub(crate) fn string(&self, index: u32) -> Option<&str> {
+        matches!(self.node(index)?, Node::Text { .. }).then(|| self.text_of(index))
+    }
+
     fn node(&self, index: u32) -> Option<Node> {
         self.nodes.get(index as usize).copied()
     }
@@ -250,7 +283,7 @@ impl Document {
     }
 
     /// Writes the value at `index` as compact JSON. Recursion is bounded by [`MAX_DEPTH`].
-    fn write(&self, index: u32, out: &mut String) {
+    pub(crate) fn write(&self, index: u32, out: &mut String) {
         use fmt::Write as _;
         match self.node(index) {
             None | Some(Node::Null) => out.push_str("null"),
@@ -305,7 +338,7 @@ fn array_index(segment: &str) -> Option<usize> {
     if canonical { segment.parse().ok() } else { None }
 }
 
-fn write_string(text: &str, out: &mut String) {
+pub(crate) fn write_string(text: &str, out: &mut String) {
     out.push('"');
     let mut rest = text;
     while let Some(at) = rest.bytes().position(|b| b < 0x20 || b == b'"' || b == b'\\') {

@@ -20,6 +20,7 @@ mod digest;
 mod document;
 mod fault;
 mod limits;
+mod mask;
 mod outcome;
 pub mod pointer;
 mod request;
@@ -34,8 +35,8 @@ pub use answer::{
 };
 pub use decide::{Call, NO_POLICY_APPLIED, PolicyRun, Selection, TOO_FEW_APPLIED, decide, select};
 pub use decision::{
-    Decision, DecisionFinding, DecisionObligation, Evaluated, FaultTrace, Permission, PolicySaid, PolicyTrace, Waived,
-    WaiverStatus, WaiverTrace,
+    Decision, DecisionFinding, DecisionObligation, DecisionView, Evaluated, FaultTrace, Permission, PolicySaid,
+    PolicyTrace, SetTrace, Waived, WaiverStatus, WaiverTrace,
 };
 pub use digest::Sha256;
 pub use document::{
@@ -47,6 +48,7 @@ pub use limits::{
     MAX_HOST_CALLS, MAX_INSTANCES, MAX_LOG_KIB, MAX_MEMORY_MIB, MAX_MODULE_MIB, MAX_RESULT_KIB, MAX_TABLE_ELEMENTS,
     MAX_TIME_MS,
 };
+pub use mask::{MAX_MASKS, Mask, masked};
 pub use outcome::Outcome;
 pub use request::{Request, RequestError};
 pub use set::{

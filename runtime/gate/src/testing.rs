@@ -116,9 +116,17 @@ pub(crate) fn decided_in(context: &serde_json::Value, parts: SetParts, runs: Vec
 }
 
 pub(crate) fn contributing(decision: &Decision) -> Vec<&str> {
-    decision.policies().filter(|policy| policy.contributes).map(|policy| policy.name).collect()
+    decision.policies().filter(|policy| policy.contributes).map(|policy| borrowed(policy.name)).collect()
 }
 
 pub(crate) fn codes(decision: &Decision) -> Vec<&str> {
-    decision.findings().map(|finding| finding.code).collect()
+    decision.findings().map(|finding| borrowed(finding.code)).collect()
+}
+
+/// What a decision shows of itself is borrowed from it.
+fn borrowed(text: std::borrow::Cow<'_, str>) -> &str {
+    match text {
+        std::borrow::Cow::Borrowed(text) => text,
+        std::borrow::Cow::Owned(text) => panic!("{text} is not borrowed"),
+    }
 }

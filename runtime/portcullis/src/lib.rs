@@ -35,7 +35,7 @@ pub mod doors;
 mod policy_set;
 
 pub use decide::DecideOptions;
-pub use policy_set::{LOCK_FILE, Locked, MANIFEST_FILE, NotLoaded, PolicySet, SetError};
+pub use policy_set::{LOCK_FILE, Locked, MANIFEST_FILE, NotLoaded, PolicySet, ReadFiles, SetError, SetFiles};
 pub use portcullis_engine::{CacheOptions, CacheUse, Engine, EngineError, EngineOptions, LoadError};
 pub use portcullis_gate::{Decision, Fault, Lock, Outcome, Permission, Request, RequestError, Requirement, Sha256};
 

@@ -28,6 +28,18 @@ pub struct PolicySet {
     /// In the manifest's order. A policy that could not be loaded faults in every decision that concerns it.
     policies: Vec<Result<Policy, Faulted>>,
     warnings: Vec<Mark>,
+    files: SetFiles,
+}
+
+/// The bytes that a set was loaded from: what a record of its decisions has to keep so that they can be replayed.
+#[derive(Clone)]
+pub struct SetFiles {
+    /// The manifest.
+    pub manifest: Arc<[u8]>,
+    /// The lock.
+    pub lock: Arc<[u8]>,
+    /// Modules, settings and reference documents, in no particular order; what could not be read is not among them.
+    pub others: Vec<Arc<[u8]>>,
 }
 
 /// Why a policy set was not opened or not locked.
@@ -92,6 +104,13 @@ pub struct Locked {
     pub not_loaded: Vec<NotLoaded>,
 }
 
+impl std::fmt::Debug for SetFiles {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let bytes: usize = self.others.iter().map(|bytes| bytes.len()).sum();
+        write!(f, "SetFiles({} files, {bytes} bytes)", self.others.len())
+    }
+}
+
 impl PolicySet {
     /// Opens a set: `path` is the manifest or the folder that holds `portcullis.toml`. Everything is compared with the
     /// lock before any module is compiled.
@@ -102,15 +121,34 @@ impl PolicySet {
     /// # Errors
     /// [`SetError`]: the manifest or the lock is wrong or missing, or something is not what the lock says.
     pub fn open(path: &Path, engine: &Engine) -> Result<PolicySet, SetError> {
-        let Source { manifest_path, manifest, found } = read(path)?;
-        let definition = manifest.definition;
+        let (manifest_path, manifest) = read_manifest(path)?;
         let lock_path = manifest_path.with_file_name(LOCK_FILE);
         let lock = read_lock(&lock_path, &manifest_path)?;
+        let folder = Folder(manifest_path.parent().unwrap_or(Path::new("")).to_path_buf());
+        PolicySet::load((&manifest_path, &manifest), (&lock_path, &lock), &folder, Timestamp::now(), engine)
+    }
+
+    /// Opens a set from bytes that were kept: the manifest, the lock, and a source for the files that the manifest names.
+    /// `now` tells only which waivers to warn of.
+    ///
+    /// # Errors
+    /// As for [`PolicySet::open`].
+    pub fn load(
+        (manifest_path, manifest_bytes): (&Path, &[u8]),
+        (lock_path, lock_bytes): (&Path, &[u8]),
+        files: &dyn ReadFiles,
+        now: Timestamp,
+        engine: &Engine,
+    ) -> Result<PolicySet, SetError> {
         let name = manifest_path.display().to_string();
+        let manifest = Manifest::parse(&name, manifest_bytes, now)?;
+        let definition = manifest.definition;
+        let lock = Lock::parse(&lock_path.display().to_string(), lock_bytes)?;
+        let found = read_files(&definition, files);
         let verify = |found: &[Found]| {
             let found: Vec<FoundPolicy> = found.iter().map(|found| found.digests.clone()).collect();
             let mismatches = lock.verify(&definition, &found, &name);
-            if mismatches.is_empty() { Ok(()) } else { Err(SetError::Mismatch { path: lock_path.clone(), mismatches }) }
+            if mismatches.is_empty() { Ok(()) } else { Err(SetError::Mismatch { path: lock_path.into(), mismatches }) }
         };
 
         let mut found = found;
@@ -138,7 +176,9 @@ impl PolicySet {
         let engine =
             EngineIdentity { version: engine.version().into(), configuration_sha256: engine.configuration_sha256() };
         let pinned = Arc::new(PinnedSet { definition, sha256: lock.set_sha256, pins, engine });
-        Ok(PolicySet { pinned, policies, warnings: manifest.warnings })
+        let others = found.into_iter().flat_map(|found| found.bytes).collect();
+        let files = SetFiles { manifest: manifest_bytes.into(), lock: lock_bytes.into(), others };
+        Ok(PolicySet { pinned, policies, warnings: manifest.warnings, files })
     }
 
     /// Reads a set and loads its modules, to write its lock.
@@ -146,7 +186,10 @@ impl PolicySet {
     /// # Errors
     /// [`SetError`]: the manifest is wrong, or a file cannot be read.
     pub fn lock(path: &Path, engine: &Engine) -> Result<Locked, SetError> {
-        let Source { manifest_path, manifest, mut found } = read(path)?;
+        let (manifest_path, bytes) = read_manifest(path)?;
+        let manifest = Manifest::parse(&manifest_path.display().to_string(), &bytes, Timestamp::now())?;
+        let folder = Folder(manifest_path.parent().unwrap_or(Path::new("")).to_path_buf());
+        let mut found = read_files(&manifest.definition, &folder);
         let mut not_loaded = Vec::new();
         for (spec, found) in manifest.definition.policies().iter().zip(&mut found) {
             match load(spec, found, engine) {
@@ -173,6 +216,12 @@ impl PolicySet {
         &self.policies
     }
 
+    /// The bytes that the set was loaded from.
+    #[must_use]
+    pub fn files(&self) -> &SetFiles {
+        &self.files
+    }
+
     /// What is worth knowing about the manifest although it is no error: a waiver that has ended, no policies.
     #[must_use]
     pub fn warnings(&self) -> &[Mark] {
@@ -180,46 +229,63 @@ impl PolicySet {
     }
 }
 
-/// What a manifest and its files say.
-struct Source {
-    manifest_path: PathBuf,
-    manifest: Manifest,
-    found: Vec<Found>,
+/// Where the files come from that a manifest names.
+pub trait ReadFiles {
+    /// The content of a file, by its path in the manifest; one that is larger than `limit` bytes is an error.
+    ///
+    /// # Errors
+    /// There is no such file, it cannot be read, or it is too large.
+    fn read(&self, file: &str, limit: usize) -> std::io::Result<Vec<u8>>;
+}
+
+/// Files relative to a folder.
+struct Folder(PathBuf);
+
+impl ReadFiles for Folder {
+    fn read(&self, file: &str, limit: usize) -> std::io::Result<Vec<u8>> {
+        read_file(&self.0.join(file), limit)
+    }
 }
 
 /// What was read for one policy.
 struct Found {
-    module: Result<Vec<u8>, LoadError>,
+    module: Result<Arc<[u8]>, LoadError>,
     settings: Result<String, LoadError>,
     data: BTreeMap<String, Result<Document, LoadError>>,
     digests: FoundPolicy,
+    /// All that could be read, as it is.
+    bytes: Vec<Arc<[u8]>>,
 }
 
-fn read(path: &Path) -> Result<Source, SetError> {
+fn read_manifest(path: &Path) -> Result<(PathBuf, Vec<u8>), SetError> {
     let manifest_path = if path.is_dir() { path.join(MANIFEST_FILE) } else { path.to_path_buf() };
-    let bytes = read_file(&manifest_path, MAX_MANIFEST_BYTES)
-        .map_err(|source| SetError::Unreadable { path: manifest_path.clone(), source })?;
-    let manifest = Manifest::parse(&manifest_path.display().to_string(), &bytes, Timestamp::now())?;
-    let folder = manifest_path.parent().unwrap_or(Path::new("")).to_path_buf();
-    let found = read_files(&manifest.definition, &folder);
-    Ok(Source { manifest_path, manifest, found })
+    match read_file(&manifest_path, MAX_MANIFEST_BYTES) {
+        Ok(bytes) => Ok((manifest_path, bytes)),
+        Err(source) => Err(SetError::Unreadable { path: manifest_path, source }),
+    }
 }
 
-fn read_files(definition: &SetDefinition, folder: &Path) -> Vec<Found> {
-    definition.policies().iter().map(|spec| read_policy(spec, folder)).collect()
+fn read_files(definition: &SetDefinition, files: &dyn ReadFiles) -> Vec<Found> {
+    definition.policies().iter().map(|spec| read_policy(spec, files)).collect()
 }
 
-fn read_policy(spec: &PolicySpec, folder: &Path) -> Found {
+fn read_policy(spec: &PolicySpec, files: &dyn ReadFiles) -> Found {
+    let mut kept: Vec<Arc<[u8]>> = Vec::new();
+    let mut read = |file: &str, limit, fault| {
+        let bytes: Arc<[u8]> = read_named(files, file, limit, fault)?.into();
+        kept.push(Arc::clone(&bytes));
+        Ok(bytes)
+    };
     let module_limit = usize::try_from(spec.limits.module_bytes).unwrap_or(usize::MAX);
-    let module = read_named(folder, &spec.module, module_limit, LoadFault::Missing);
+    let module = read(&spec.module, module_limit, LoadFault::Missing);
     let settings = match &spec.settings {
-        Settings::Inline(text) => Ok(text.clone().into_bytes()),
-        Settings::File(file) => read_named(folder, file, MAX_DOCUMENT_BYTES, LoadFault::Settings),
+        Settings::Inline(text) => Ok(text.as_bytes().into()),
+        Settings::File(file) => read(file, MAX_DOCUMENT_BYTES, LoadFault::Settings),
     };
     let mut data = BTreeMap::new();
     let mut data_digests = BTreeMap::new();
     for (name, file) in &spec.data {
-        let bytes = read_named(folder, file, MAX_DOCUMENT_BYTES, LoadFault::Data);
+        let bytes = read(file, MAX_DOCUMENT_BYTES, LoadFault::Data);
         data_digests.insert(name.clone(), digest(&bytes));
         let document = bytes.and_then(|bytes| {
             Document::parse(&bytes).map_err(|error| failed(LoadFault::Data, format!("{file}: {error}")))
@@ -233,9 +299,13 @@ fn read_policy(spec: &PolicySpec, folder: &Path) -> Found {
         inputs: None,
     };
     let settings = settings.and_then(|bytes| {
-        String::from_utf8(bytes).map_err(|_| failed(LoadFault::Settings, "the settings are not UTF-8".into()))
+        let text = std::str::from_utf8(&bytes).map(str::to_owned);
+        text.map_err(|_| failed(LoadFault::Settings, "the settings are not UTF-8".into()))
     });
-    Found { module, settings, data, digests }
+    if let Settings::Inline(text) = &spec.settings {
+        kept.push(text.as_bytes().into());
+    }
+    Found { module, settings, data, digests, bytes: kept }
 }
 
 fn load(spec: &PolicySpec, found: &mut Found, engine: &Engine) -> Result<Policy, LoadError> {
@@ -264,9 +334,9 @@ fn inputs(policy: &Policy) -> Vec<String> {
     policy.inputs().iter().map(|pointer| pointer.as_str().to_owned()).collect()
 }
 
-fn read_lock(path: &Path, manifest: &Path) -> Result<Lock, SetError> {
+fn read_lock(path: &Path, manifest: &Path) -> Result<Vec<u8>, SetError> {
     match read_file(path, MAX_LOCK_BYTES) {
-        Ok(bytes) => Ok(Lock::parse(&path.display().to_string(), &bytes)?),
+        Ok(bytes) => Ok(bytes),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             Err(SetError::NoLock { path: path.into(), manifest: manifest.into() })
         }
@@ -274,8 +344,8 @@ fn read_lock(path: &Path, manifest: &Path) -> Result<Lock, SetError> {
     }
 }
 
-fn read_named(folder: &Path, file: &str, limit: usize, fault: LoadFault) -> Result<Vec<u8>, LoadError> {
-    read_file(&folder.join(file), limit).map_err(|error| failed(fault, format!("{file}: {error}")))
+fn read_named(files: &dyn ReadFiles, file: &str, limit: usize, fault: LoadFault) -> Result<Vec<u8>, LoadError> {
+    files.read(file, limit).map_err(|error| failed(fault, format!("{file}: {error}")))
 }
 
 /// Reads a file of at most `limit` bytes; what is larger is an error, not a prefix.
@@ -288,7 +358,7 @@ fn read_file(path: &Path, limit: usize) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn digest<E>(bytes: &Result<Vec<u8>, E>) -> Option<Sha256> {
+fn digest<E>(bytes: &Result<Arc<[u8]>, E>) -> Option<Sha256> {
     bytes.as_ref().ok().map(|bytes| Sha256::of(bytes))
 }
 

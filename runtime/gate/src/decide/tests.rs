@@ -57,7 +57,7 @@ fn at_least_with_too_few_members_denies_and_says_so() {
     assert_eq!(decision.outcome(), Deny);
     assert_eq!(codes(&decision), [TOO_FEW_APPLIED, "sample.test.warn", "sample.test.allow"]);
     let first = decision.findings().next().unwrap();
-    assert_eq!(first.policy, Some("portcullis"));
+    assert_eq!(first.policy.as_deref(), Some("portcullis"));
     assert_eq!(first.message, "\"reviews\" needs 3 of its 3 members; only 2 applied");
     assert_eq!(contributing(&decision), ["a", "c"]);
 }
@@ -141,12 +141,15 @@ fn a_fault_counts_as_the_level_and_below_deny_the_decision_is_degraded() {
         let set = level(all_of(&["a", "b"]), 0, enforce);
         let decision = decided(set, vec![faults(Fault::Time), says(Allow)]);
         assert_eq!((decision.outcome(), decision.degraded()), (enforce, enforce < Deny));
-        let found = decision.findings().find(|finding| finding.policy == Some("a")).unwrap();
-        assert_eq!((found.outcome, found.said, found.code), (enforce, enforce, "fault.time"));
+        let found = decision.findings().find(|finding| finding.policy.as_deref() == Some("a")).unwrap();
+        assert_eq!((found.outcome, found.said, &*found.code), (enforce, enforce, "fault.time"));
         assert_eq!(found.message, Fault::Time.explain());
         let trace = decision.policies().next().unwrap();
         assert_eq!((trace.said, trace.counted_as), (PolicySaid::Fault, Some(enforce)));
-        assert_eq!(trace.fault, Some(FaultTrace { code: "fault.time", detail: "/secret/path: a detail" }));
+        assert_eq!(
+            trace.fault,
+            Some(FaultTrace { code: "fault.time".into(), detail: "/secret/path: a detail".into() })
+        );
         assert_eq!(decision.evaluated(), Evaluated { ran: 2, abstained: 0, skipped: 0, faulted: 1 });
     }
 }
@@ -250,7 +253,7 @@ fn a_waiver_of_a_fault_names_the_faults_code() {
         let decision = decided(set, vec![faults(fault)]);
         assert_eq!((decision.outcome(), decision.degraded()), (outcome, outcome == Warn));
         let found = decision.findings().next().unwrap();
-        assert_eq!((found.code, found.said, found.waived.is_some()), (fault.code(), Deny, outcome == Warn));
+        assert_eq!((&*found.code, found.said, found.waived.is_some()), (fault.code(), Deny, outcome == Warn));
         assert_eq!(decision.evaluated().faulted, 1);
     }
 }

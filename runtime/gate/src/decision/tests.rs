@@ -78,3 +78,21 @@ fn the_accounting_adds_up() {
     assert_eq!(decision.policies().count(), 5);
     assert_eq!(decision.waivers().count(), 2);
 }
+
+#[test]
+fn a_decision_that_was_written_is_read_back_whole() {
+    let (set, runs) = everything();
+    for runs in [runs.clone(), runs.into_iter().map(|_| None).collect()] {
+        let decision = decided_as(call(1), set.clone(), runs);
+        let json = serde_json::to_vec(&decision).unwrap();
+        let view = DecisionView::parse(&json).unwrap();
+        assert_eq!(view, decision.view());
+        assert_eq!(serde_json::to_vec(&view).unwrap(), json);
+    }
+    for damaged in [&b"{}"[..], b"", b"[]"] {
+        assert!(DecisionView::parse(damaged).is_err());
+    }
+    let decision = decided_as(call(1), set, Vec::new());
+    let unknown = serde_json::to_string(&decision).unwrap().replacen("\"outcome\"", "\"new\":1,\"outcome\"", 1);
+    assert!(DecisionView::parse(unknown.as_bytes()).is_err());
+}

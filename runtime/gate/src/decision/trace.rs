@@ -1,7 +1,10 @@
-//! The parts of a decision as others see them: borrowed, and in the order in which people read them as JSON.
+//! A decision as others see it, borrowed: written as JSON in the order in which people read it, and read back from it.
+
+use std::borrow::Cow;
 
 use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
 use super::{Evaluated, PolicySaid, WaiverStatus};
@@ -11,57 +14,68 @@ use crate::outcome::Outcome;
 use crate::set::EngineIdentity;
 
 /// A finding in a decision.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DecisionFinding<'d> {
     /// What it counts as.
     pub outcome: Outcome,
     /// What the policy said; for a fault, the policy's enforcement level.
     pub said: Outcome,
     /// `team.policy.reason`, a fault's code, or `portcullis...`.
-    pub code: &'d str,
+    #[serde(borrow)]
+    pub code: Cow<'d, str>,
     /// For people.
-    pub message: &'d str,
+    #[serde(borrow)]
+    pub message: Cow<'d, str>,
     /// Who said it; `portcullis` for the host. `None` inside the trace of a policy.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub policy: Option<&'d str>,
+    pub policy: Option<Cow<'d, str>>,
     /// The request field that it is about, as a JSON pointer.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub at: Option<&'d str>,
+    pub at: Option<Cow<'d, str>>,
     /// What would change it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub requirement: Option<&'d Requirement>,
+    pub requirement: Option<Cow<'d, Requirement>>,
     /// The waiver that relaxed it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", borrow)]
     pub waived: Option<Waived<'d>>,
 }
 
 /// Who relaxed a finding, why, and until when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Waived<'d> {
     /// Who answers for it.
-    pub owner: &'d str,
+    #[serde(borrow)]
+    pub owner: Cow<'d, str>,
     /// Why.
-    pub reason: &'d str,
+    #[serde(borrow)]
+    pub reason: Cow<'d, str>,
     /// When it ends.
     pub until: Timestamp,
 }
 
 /// What the host must do, and which policy asks for it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DecisionObligation<'d> {
     /// `notify`, `tag`, `review` ...
-    pub kind: &'d str,
+    #[serde(borrow)]
+    pub kind: Cow<'d, str>,
     /// A JSON object.
-    pub params: &'d serde_json::Value,
+    pub params: Cow<'d, serde_json::Value>,
     /// Who asks.
-    pub policy: &'d str,
+    #[serde(borrow)]
+    pub policy: Cow<'d, str>,
 }
 
 /// One policy in a decision.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PolicyTrace<'d> {
     /// Its name in the set.
-    pub name: &'d str,
+    #[serde(borrow)]
+    pub name: Cow<'d, str>,
     /// The component's digest; `None` where its file could not be read.
     pub module_sha256: Option<Sha256>,
     /// The settings' digest; `None` where their file could not be read.
@@ -75,6 +89,7 @@ pub struct PolicyTrace<'d> {
     /// Whether the decision's outcome rests on it.
     pub contributes: bool,
     /// Its findings, in its own order.
+    #[serde(borrow)]
     pub findings: Vec<DecisionFinding<'d>>,
     /// Fuel used.
     pub fuel: u64,
@@ -83,63 +98,112 @@ pub struct PolicyTrace<'d> {
     pub duration_us: Option<u64>,
     /// The fault, with its detail for the operator.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(borrow)]
     pub fault: Option<FaultTrace<'d>>,
 }
 
 /// A fault in a decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FaultTrace<'d> {
     /// `fault.fuel`, `load.world` ...
-    pub code: &'d str,
+    #[serde(borrow)]
+    pub code: Cow<'d, str>,
     /// For the operator. Servers do not show it to callers.
-    pub detail: &'d str,
+    #[serde(borrow)]
+    pub detail: Cow<'d, str>,
 }
 
 /// One waiver of the set in a decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct WaiverTrace<'d> {
     /// The policy that it names.
-    pub policy: &'d str,
+    #[serde(borrow)]
+    pub policy: Cow<'d, str>,
     /// The code that it names.
-    pub code: &'d str,
+    #[serde(borrow)]
+    pub code: Cow<'d, str>,
     /// What became of it.
     pub status: WaiverStatus,
     /// When it ends.
     pub until: Timestamp,
     /// Who answers for it.
-    pub owner: &'d str,
+    #[serde(borrow)]
+    pub owner: Cow<'d, str>,
 }
 
-/// A decision as JSON. The order of the members is the order in which people read it.
-#[derive(Serialize)]
-pub(super) struct Shown<'d> {
+/// A decision. The order of the members is the order in which people read it as JSON. Reading one back shows what was
+/// decided; nothing proceeds because of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecisionView<'d> {
+    /// The decision's id; `None` in [`replay_bytes`](crate::Decision::replay_bytes), like the other members that differ
+    /// between two runs of the same request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Uuid>,
+    /// The outcome.
     pub outcome: Outcome,
+    /// Whether the request may go on.
     pub proceed: bool,
+    /// Whether a fault counted as less than deny, or a waiver applied.
     pub degraded: bool,
+    /// The findings of what contributes, the strictest first.
+    #[serde(borrow)]
     pub findings: Vec<DecisionFinding<'d>>,
-    pub requirements: Vec<&'d Requirement>,
+    /// What would change the findings that stand in the way, each once.
+    pub requirements: Vec<Cow<'d, Requirement>>,
+    /// What the host must do if it goes on.
+    #[serde(borrow)]
     pub obligations: Vec<DecisionObligation<'d>>,
+    /// How many policies ran and what became of them.
     pub evaluated: Evaluated,
+    /// Every policy of the set, in the manifest's order.
+    #[serde(borrow)]
     pub policies: Vec<PolicyTrace<'d>>,
+    /// Every waiver of the set, in the manifest's order.
+    #[serde(borrow)]
     pub waivers: Vec<WaiverTrace<'d>>,
-    pub policy_set: SetShown<'d>,
+    /// The set that decided.
+    #[serde(borrow)]
+    pub policy_set: SetTrace<'d>,
+    /// Digest of the request's bytes as they were decided.
     pub request_sha256: Sha256,
-    pub engine: &'d EngineIdentity,
-    pub now: &'d str,
+    /// What evaluated the policies.
+    pub engine: Cow<'d, EngineIdentity>,
+    /// The host's clock as policies saw it: RFC 3339, UTC, milliseconds.
+    #[serde(borrow)]
+    pub now: Cow<'d, str>,
+    /// The caller's id for the change.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub correlation_id: Option<&'d str>,
+    pub correlation_id: Option<Cow<'d, str>>,
+    /// Until when a proceeding decision holds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub valid_until: Option<String>,
+    /// The decision that this one takes the place of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub supersedes: Option<Uuid>,
 }
 
-#[derive(Serialize)]
-pub(super) struct SetShown<'d> {
-    pub name: &'d str,
+/// The set of a decision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetTrace<'d> {
+    /// Its name.
+    #[serde(borrow)]
+    pub name: Cow<'d, str>,
+    /// Its digest.
     pub sha256: Sha256,
+}
+
+impl<'d> DecisionView<'d> {
+    /// Reads a decision that was written as JSON.
+    ///
+    /// # Errors
+    /// It is no decision, or has members that this version does not know.
+    pub fn parse(json: &'d [u8]) -> Result<DecisionView<'d>, serde_json::Error> {
+        serde_json::from_slice(json)
+    }
 }
 
 impl PolicySaid {
@@ -158,5 +222,17 @@ impl PolicySaid {
 impl Serialize for PolicySaid {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for PolicySaid {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<PolicySaid, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        match name.as_str() {
+            "abstain" => Ok(PolicySaid::Abstain),
+            "skipped" => Ok(PolicySaid::Skipped),
+            "fault" => Ok(PolicySaid::Fault),
+            other => Outcome::from_name(other).map(PolicySaid::Outcome).ok_or_else(|| D::Error::custom("no verdict")),
+        }
     }
 }

@@ -7,6 +7,7 @@ use super::when::When;
 use super::{MAX_NAME_BYTES, MAX_POLICIES, MAX_VALID_FOR_SECONDS, MAX_WAIVERS, PolicySpec, SetParts, Settings, Waiver};
 use crate::answer::{MAX_TEXT_BYTES, is_policy_code};
 use crate::fault::Fault;
+use crate::mask::MAX_MASKS;
 
 /// One thing that is wrong with a set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +78,13 @@ fn check_set(parts: &SetParts, report: &mut impl FnMut(Place, String, &str)) {
             Place::Set("policy"),
             format!("{} policies, more than {MAX_POLICIES}", parts.policies.len()),
             "split the set: one manifest per kind of change",
+        );
+    }
+    if parts.masks.len() > MAX_MASKS {
+        report(
+            Place::Set("mask"),
+            format!("{} masks, more than {MAX_MASKS}", parts.masks.len()),
+            "use * and ** to name several fields at once",
         );
     }
     if parts.waivers.len() > MAX_WAIVERS {

@@ -26,6 +26,7 @@ fn described(definition: &SetDefinition, locked: &[&LockedPolicy]) -> Value {
         "valid-for-seconds": definition.valid_for_seconds(),
         "policies": policies.collect::<Vec<_>>(),
         "tree": node(definition.root(), &name),
+        "mask": definition.masks().iter().map(crate::mask::Mask::as_str).collect::<Vec<_>>(),
         "waivers": definition.waivers().iter().map(|one| waiver(one, name(one.policy))).collect::<Vec<_>>(),
     })
 }

@@ -173,6 +173,7 @@ fn the_digest_is_of_what_can_change_a_decision() {
         &|parts| inner(parts).rule = Rule::AtLeast(2),
         &|parts| inner(parts).rule = Rule::FirstOf,
         &|parts| inner(parts).rule = Rule::AllOf,
+        &|parts| parts.masks.push(crate::Mask::new("/context/token").unwrap()),
         &|parts| parts.waivers.clear(),
         &|parts| parts.waivers[0].policy = 1,
         &|parts| parts.waivers[0].code = "fault.time".into(),

@@ -16,6 +16,7 @@ use super::{DEFAULT_VALID_FOR_SECONDS, PolicySpec, SetDefinition, SetParts, Sett
 use crate::canonical::canonical;
 use crate::document::Pointer;
 use crate::limits::{LIMIT_KEYS, LimitKey, Limits};
+use crate::mask::Mask;
 use crate::outcome::Outcome;
 
 /// A manifest that was read: the set, and what is worth knowing although it is no error.
@@ -132,6 +133,7 @@ fn read_set<'t>(reader: &mut Reader, root: &Table<'t>) -> (SetParts, Places<'t>)
     let valid_for = root.entries.get("valid-for-seconds");
     let valid_for = valid_for.and_then(|item| reader.unsigned(item, "`valid-for-seconds`", "give 1 to 86,400 seconds"));
     let valid_for_seconds = valid_for.map_or(DEFAULT_VALID_FOR_SECONDS, |n| u32::try_from(n).unwrap_or(u32::MAX));
+    let masks = read_masks(reader, root);
     let mut limits = Limits::default();
     read_limits(reader, root, &mut limits);
 
@@ -158,6 +160,7 @@ fn read_set<'t>(reader: &mut Reader, root: &Table<'t>) -> (SetParts, Places<'t>)
     parts.absent = absent;
     parts.valid_for_seconds = valid_for_seconds;
     parts.waivers = waivers;
+    parts.masks = masks;
     if let Some(node) = in_manifest {
         parts.root = node;
     }
@@ -168,6 +171,21 @@ fn tables_of<'t>(reader: &mut Reader, root: &Table<'t>, key: &str, what: &'stati
     let Some(item) = root.entries.get(key) else { return Vec::new() };
     let items = reader.array(item, &format!("`{key}`"), help).unwrap_or_default();
     items.iter().filter_map(|item| reader.table(item, what, help)).collect()
+}
+
+fn read_masks(reader: &mut Reader, root: &Table<'_>) -> Vec<Mask> {
+    const HELP: &str =
+        "mask = [\"/context/terraform/**/password\"], where * is any one segment and ** any number of them";
+    let Some(item) = root.entries.get("mask") else { return Vec::new() };
+    let mut masks = Vec::new();
+    for item in reader.array(item, "`mask`", HELP).unwrap_or_default() {
+        match reader.string_of(item, "a mask", HELP).map(Mask::new) {
+            Some(Ok(mask)) => masks.push(mask),
+            Some(Err(problem)) => reader.report(item.span(), format!("the mask {problem}"), HELP),
+            None => {}
+        }
+    }
+    masks
 }
 
 fn read_policy(reader: &mut Reader, table: &Table<'_>, limits: Limits) -> PolicySpec {
@@ -386,7 +404,8 @@ fn to_json(reader: &mut Reader, item: &Item<'_>) -> Option<Value> {
     Some(value)
 }
 
-const SET_KEYS: [&str; 8] = ["portcullis", "name", "absent", "valid-for-seconds", "limits", "policy", "tree", "waiver"];
+const SET_KEYS: [&str; 9] =
+    ["portcullis", "name", "absent", "valid-for-seconds", "mask", "limits", "policy", "tree", "waiver"];
 const POLICY_KEYS: [&str; 8] = ["name", "module", "enforce", "when", "settings", "settings-file", "data", "limits"];
 const WAIVER_KEYS: [&str; 7] = ["policy", "code", "when", "becomes", "reason", "owner", "until"];
 const ABSENT_HELP: &str =

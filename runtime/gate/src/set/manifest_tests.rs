@@ -59,6 +59,27 @@ until = 2026-12-31T00:00:00+01:00
 "#;
 
 #[test]
+fn masks_are_read_and_refused_with_their_line() {
+    let manifest = |mask: &str| {
+        let text =
+            format!("portcullis = 1\nname = \"a\"\nmask = {mask}\n[[policy]]\nname = \"p\"\nmodule = \"p.wasm\"\n");
+        Manifest::parse("portcullis.toml", text.as_bytes(), time("2026-03-14T09:30:00Z"))
+    };
+    let read = manifest(r#"["/context/**/password", "/context/token"]"#).unwrap();
+    let masks: Vec<_> = read.definition.masks().iter().map(crate::Mask::as_str).collect();
+    assert_eq!(masks, ["/context/**/password", "/context/token"]);
+    for (mask, says) in [
+        (r#"["/context/**"]"#, "the mask would mask the whole request"),
+        (r#"["password"]"#, "the mask does not start with a slash"),
+        (r#""/context/token""#, "`mask` is"),
+        ("[3]", "a mask is"),
+    ] {
+        let error = manifest(mask).expect_err(mask).to_string();
+        assert!(error.contains(says) && error.contains("portcullis.toml:3"), "{error}");
+    }
+}
+
+#[test]
 fn reads_everything_that_a_manifest_can_say() {
     let set = good(FULL);
     assert_eq!((set.name(), set.absent(), set.valid_for_seconds()), ("acme-deploys", Absent::Skip, 60));

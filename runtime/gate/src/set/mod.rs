@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 
 use crate::digest::Sha256;
 use crate::limits::Limits;
+use crate::mask::Mask;
 use crate::outcome::Outcome;
 
 pub(crate) use check::HOST_NAME;
@@ -50,6 +51,8 @@ pub struct SetParts {
     pub root: Node,
     /// The waivers, in the manifest's order.
     pub waivers: Vec<Waiver>,
+    /// What of a request is masked before it is decided.
+    pub masks: Vec<Mask>,
 }
 
 /// One policy of a set.
@@ -103,7 +106,8 @@ pub struct PolicyPin {
 }
 
 /// What evaluates policies.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct EngineIdentity {
     /// Name and version of the engine.
     pub version: String,
@@ -166,6 +170,12 @@ impl SetDefinition {
         &self.parts.waivers
     }
 
+    /// What of a request is masked before it is decided, in the manifest's order.
+    #[must_use]
+    pub fn masks(&self) -> &[Mask] {
+        &self.parts.masks
+    }
+
     /// The waivers that name a policy, with their place among all.
     pub(crate) fn waivers_of(&self, policy: usize) -> impl Iterator<Item = (usize, &Waiver)> {
         let places = self.waivers_of.get(policy).map_or(&[][..], Vec::as_slice);
@@ -207,6 +217,7 @@ impl SetParts {
             policies,
             root: Node { members, ..Node::default() },
             waivers: Vec::new(),
+            masks: Vec::new(),
         }
     }
 }
