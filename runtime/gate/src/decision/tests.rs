@@ -78,3 +78,48 @@ fn the_accounting_adds_up() {
     assert_eq!(decision.policies().count(), 5);
     assert_eq!(decision.waivers().count(), 2);
 }
+
+#[test]
+fn what_was_asked_of_the_history_is_in_the_trace_and_in_the_replay_bytes() {
+    let query = HistoryQuery {
+        action: Some("deploy".into()),
+        resource_type: None,
+        resource_id: None,
+        outcomes: vec![Outcome::Allow],
+        within_minutes: 60,
+        until: time(NOW),
+    };
+    let at = Some(time("2026-03-14T09:00:00Z"));
+    let answered = |count: u64| {
+        let answer = Ok(HistoryAnswer { count, oldest: at, latest: at });
+        vec![HistoryCall { query: query.clone(), answer }]
+    };
+    let (set, mut runs) = everything();
+    let without = serde_json::to_value(decided_as(call(1), set.clone(), runs.clone())).unwrap();
+    assert!(without["policies"].as_array().unwrap().iter().all(|policy| policy.get("history").is_none()));
+
+    runs[0].as_mut().unwrap().history = answered(1);
+    // A policy that faulted keeps what it was told before.
+    let unavailable = Err(HistoryUnavailable { reason: "it is being repaired".into() });
+    runs[4].as_mut().unwrap().history = vec![HistoryCall { query: query.clone(), answer: unavailable }];
+    let decision = decided_as(call(1), set.clone(), runs.clone());
+    let shown = serde_json::to_value(&decision).unwrap();
+    let asked =
+        json!({ "action": "deploy", "outcomes": ["allow"], "within_minutes": 60, "until": "2026-03-14T09:30:00.000Z" });
+    let at = "2026-03-14T09:00:00.000Z";
+    assert_eq!(
+        shown["policies"][0]["history"],
+        json!([{ "query": asked, "answer": { "count": 1, "oldest": at, "latest": at } }])
+    );
+    assert_eq!(shown["policies"][4]["history"], json!([{ "query": asked, "unavailable": "it is being repaired" }]));
+    let replayed: serde_json::Value = serde_json::from_slice(&decision.replay_bytes()).unwrap();
+    for policy in [0, 4] {
+        assert_eq!(replayed["policies"][policy]["history"], shown["policies"][policy]["history"]);
+    }
+
+    // Another answer with the same verdict: the same decision, and not the same replay.
+    runs[0].as_mut().unwrap().history = answered(2);
+    let other = decided_as(call(1), set, runs);
+    assert_eq!((other.outcome(), other.degraded()), (decision.outcome(), decision.degraded()));
+    assert_ne!(other.replay_bytes(), decision.replay_bytes());
+}
