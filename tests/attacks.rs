@@ -8,8 +8,10 @@ mod attacks {
     mod cache;
     mod determinism;
     mod drift;
+    mod history;
     mod host;
     mod meet;
     mod rows;
+    mod sets;
     mod words;
 }

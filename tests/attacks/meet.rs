@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use portcullis_engine::{Engine, EngineOptions, Evaluation, HostData, LoadError, Mode, Policy, PolicySource};
-use portcullis_gate::{Document, Fault, LimitKey, Limits, Outcome, Request, Said, Verdict};
+use portcullis_engine::{Engine, EngineOptions, Evaluation, History, HostData, LoadError, Mode, Policy, PolicySource};
+use portcullis_gate::{Document, Fault, LimitKey, Limits, Outcome, PastDecision, Request, Said, Verdict};
 use portcullis_inspect::{InspectLimits, inspect};
 use portcullis_tests::{Expect, Guest, Source};
 
@@ -40,7 +40,7 @@ pub fn meets(source: &Source) {
         Expect::Fault(code) => {
             let policy = loaded.unwrap_or_else(|error| panic!("{}: {error}, and expected {code}", guest.name));
             for _ in 0..3 {
-                let evaluation = policy.evaluate(&request());
+                let evaluation = policy.evaluate_with(&request(), history(&guest));
                 match &evaluation.said {
                     Said::Fault(faulted) => {
                         let found = (faulted.fault.code(), &faulted.detail);
@@ -55,7 +55,7 @@ pub fn meets(source: &Source) {
         }
         Expect::Answer(outcome) => {
             let policy = loaded.unwrap_or_else(|error| panic!("{}: {error}, and expected {outcome}", guest.name));
-            let evaluations = [(); 3].map(|()| policy.evaluate(&request()));
+            let evaluations = [(); 3].map(|()| policy.evaluate_with(&request(), history(&guest)));
             for evaluation in &evaluations {
                 assert_eq!(&said(evaluation), outcome, "{}: {:?}", guest.name, evaluation.said);
                 assert_eq!(evaluation.fuel, evaluations[0].fuel, "{}: fuel", guest.name);
@@ -82,6 +82,19 @@ pub fn load(engine: &Engine, guest: &Guest) -> Result<Policy, LoadError> {
         expected_sha256: None,
     };
     engine.load(&guest.bytes, &source)
+}
+
+/// The history that the guest is evaluated with.
+pub fn history(guest: &Guest) -> Option<Arc<dyn History>> {
+    let now = request().now();
+    let past = guest.past.as_ref()?.iter().map(|past| PastDecision {
+        now: now - jiff::SignedDuration::from_mins(past.minutes_ago),
+        action: past.action.clone(),
+        resource_type: past.resource.0.clone(),
+        resource_id: past.resource.1.clone(),
+        outcome: Outcome::from_name(&past.outcome).expect("an outcome"),
+    });
+    Some(Arc::new(past.collect::<Vec<PastDecision>>()))
 }
 
 /// The guest's limits. Time is generous unless the guest is about time: on a busy machine a guest that is to run out

@@ -58,7 +58,7 @@ fn law_1_nothing_else_proceeds() {
 #[test]
 fn law_1_missing_and_empty_answers_are_faults() {
     let empty = Answer { verdict: Verdict::Findings(Vec::new()), obligations: Vec::new() };
-    let empty = PolicyRun { said: GateSaid::Answer(empty), fuel: 1, duration_us: 1 };
+    let empty = PolicyRun { said: GateSaid::Answer(empty), fuel: 1, duration_us: 1, history: Vec::new() };
     let request = gate::request();
     let mut checked = 0;
     for table in tables().values().filter(|table| is_small(table)) {

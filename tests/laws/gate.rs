@@ -129,7 +129,7 @@ pub fn run(policy: &Policy) -> PolicyRun {
             policy,
         ),
     };
-    PolicyRun { said, fuel: 1, duration_us: 1 }
+    PolicyRun { said, fuel: 1, duration_us: 1, history: Vec::new() }
 }
 
 /// The gate's outcome of a rank.

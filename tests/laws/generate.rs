@@ -10,7 +10,7 @@ use super::oracle::{Case, Finding, Policy, Rank, Rule, Said, Tree, Waiver};
 pub const RANKS: [Rank; 6] = [Rank::Allow, Rank::Warn, Rank::Defer, Rank::Acknowledge, Rank::Escalate, Rank::Deny];
 
 /// Faults that policies have; one of each kind is enough, the gate treats them alike or the vectors say so.
-pub const FAULTS: [&str; 4] = ["fault.fuel", "fault.answer", "fault.host", "load.pin"];
+pub const FAULTS: [&str; 5] = ["fault.fuel", "fault.answer", "fault.history", "fault.host", "load.pin"];
 
 const CODES: [&str; 3] = ["team.law.a", "team.law.b", "team.law.c"];
 const REQUIREMENTS: [&str; 4] = ["acknowledge", "approve", "provide", "wait-until"];

@@ -48,7 +48,7 @@ fn text() -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/decisions.json")).unwrap()
 }
 
-const VECTORS: usize = 77;
+const VECTORS: usize = 79;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -181,7 +181,7 @@ fn run(name: &str, result: &Given) -> PolicyRun {
         }
         Given::Answer(_) => panic!("{name}: either abstain or findings"),
     };
-    PolicyRun { said, fuel: 0, duration_us: 0 }
+    PolicyRun { said, fuel: 0, duration_us: 0, history: Vec::new() }
 }
 
 fn found(decision: &Decision) -> Expected {

@@ -8,6 +8,7 @@
 //! | `;; limits: fuel=1000 time-ms=50` | limits other than the defaults of the tests, by the manifest's keys |
 //! | `;; settings: {"a":1}` | settings other than `{}` |
 //! | `;; data: calendar={"a":1}` | a reference document |
+//! | `;; past: deploy service/a allow 30` | a past decision, made so many minutes ago; `none`: a history that holds nothing |
 //! | `;; mode: configure-each-time` | the module cannot be snapshotted (otherwise: it must be) |
 //! | `;; form: core` | the module as it is, without a component around it; `text`: the file's own bytes |
 //! | `;; wit: OLD => NEW` | a world that looks alike: the contract with `OLD` replaced |
@@ -47,8 +48,23 @@ pub struct Guest {
     pub settings: String,
     /// Reference documents, as JSON text.
     pub data: BTreeMap<String, String>,
+    /// Past decisions; `None` where the host gives no history.
+    pub past: Option<Vec<Past>>,
     /// Whether the module can be snapshotted.
     pub snapshot: bool,
+}
+
+/// A past decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Past {
+    /// The action's name.
+    pub action: String,
+    /// The resource's type and id.
+    pub resource: (String, String),
+    /// Its name.
+    pub outcome: String,
+    /// How long before the request that the guest is evaluated for.
+    pub minutes_ago: i64,
 }
 
 /// What must come of a guest.
@@ -91,6 +107,7 @@ impl Source {
                 .map(|pair| pair.split_once('=').unwrap_or_else(|| panic!("{}: data: NAME=JSON", self.name)))
                 .map(|(name, text)| (name.to_owned(), text.to_owned()))
                 .collect(),
+            past: one("past").map(|_| Past::all(self.name, &many("past"))),
             snapshot: one("mode").is_none(),
         }
     }
@@ -128,6 +145,23 @@ impl Source {
             wit.push_str(&text);
         }
         encode(&wasm, &wit).unwrap_or_else(|error| panic!("{}: {error}", self.name))
+    }
+}
+
+impl Past {
+    fn all(guest: &str, texts: &[String]) -> Vec<Past> {
+        let texts = texts.iter().filter(|text| *text != "none");
+        texts
+            .map(|text| Past::parse(text).unwrap_or_else(|| panic!("{guest}: past: ACTION TYPE/ID OUTCOME MINUTES")))
+            .collect()
+    }
+
+    fn parse(text: &str) -> Option<Past> {
+        let [action, resource, outcome, minutes] = text.split(' ').collect::<Vec<_>>().try_into().ok()?;
+        let (kind, id) = resource.split_once('/')?;
+        let resource = (kind.to_owned(), id.to_owned());
+        let minutes_ago = minutes.parse().ok()?;
+        Some(Past { action: action.to_owned(), resource, outcome: outcome.to_owned(), minutes_ago })
     }
 }
 
@@ -210,7 +244,7 @@ fn limits(guest: &str, text: &str) -> Vec<(String, u64)> {
         .collect()
 }
 
-const HEADERS: [&str; 8] = ["expect", "limits", "settings", "data", "mode", "form", "wit", "wit+"];
+const HEADERS: [&str; 9] = ["expect", "limits", "settings", "data", "past", "mode", "form", "wit", "wit+"];
 
 /// The contract that guests are made for.
 const CONTRACT: &str = include_str!("../../wit/policy.wit");
@@ -225,6 +259,9 @@ pub mod pieces {
         ("configure", include_str!("../guests/pieces/configure.wat")),
         ("answer", include_str!("../guests/pieces/answer.wat")),
         ("evaluate", include_str!("../guests/pieces/evaluate.wat")),
+        ("history", include_str!("../guests/pieces/history.wat")),
+        ("announced", include_str!("../guests/pieces/announced.wat")),
+        ("ask", include_str!("../guests/pieces/ask.wat")),
         ("world", include_str!("../guests/pieces/world.wat")),
         ("lift", include_str!("../guests/pieces/lift.wat")),
     ];

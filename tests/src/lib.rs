@@ -10,4 +10,4 @@
 
 mod guest;
 
-pub use guest::{Expect, Guest, Source, component, find, pieces, sources};
+pub use guest::{Expect, Guest, Past, Source, component, find, pieces, sources};

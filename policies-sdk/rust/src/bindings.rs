@@ -7,6 +7,8 @@
 pub type Value = portcullis::policy::types::Value;
 pub type Answer = portcullis::policy::types::Answer;
 pub type Problem = portcullis::policy::types::Problem;
+pub type HistoryQuery = portcullis::policy::types::HistoryQuery;
+pub type HistoryAnswer = portcullis::policy::types::HistoryAnswer;
 #[allow(unused_unsafe, clippy::all)]
 /// Writes a line to the record of this evaluation, for whoever debugs the policy. It never changes a decision.
 /// What exceeds the log limit is dropped; control characters are escaped.
@@ -247,6 +249,168 @@ pub fn request(pointers: &[_rt::String]) -> _rt::Vec<Value> {
         );
         let result18 = result17;
         result18
+    }
+}
+#[allow(unused_unsafe, clippy::all)]
+/// Counts past decisions in the host's ledger: how often something was decided, and when. The decision that is
+/// being made is not counted. Question and answer are recorded with the decision, so that a replay is told the same.
+/// Where the host gives no history or cannot read it, asking is a fault, never an answer of zero. 32 questions at
+/// most. A policy that imports this says so and what for in its description (`"history": {"summary": ".."}`);
+/// without that it is refused at load.
+#[allow(async_fn_in_trait)]
+pub fn history(query: &HistoryQuery) -> HistoryAnswer {
+    unsafe {
+        #[repr(align(8))]
+        struct RetArea(
+            [::core::mem::MaybeUninit<u8>; 8 + 6 * ::core::mem::size_of::<*const u8>()],
+        );
+        let mut ret_area = RetArea(
+            [::core::mem::MaybeUninit::uninit(); 8
+                + 6 * ::core::mem::size_of::<*const u8>()],
+        );
+        let portcullis::policy::types::HistoryQuery {
+            action: action0,
+            resource_type: resource_type0,
+            resource_id: resource_id0,
+            outcomes: outcomes0,
+            within_minutes: within_minutes0,
+        } = query;
+        let (result2_0, result2_1, result2_2) = match action0 {
+            Some(e) => {
+                let vec1 = e;
+                let ptr1 = vec1.as_ptr().cast::<u8>();
+                let len1 = vec1.len();
+                (1i32, ptr1.cast_mut(), len1)
+            }
+            None => (0i32, ::core::ptr::null_mut(), 0usize),
+        };
+        let (result4_0, result4_1, result4_2) = match resource_type0 {
+            Some(e) => {
+                let vec3 = e;
+                let ptr3 = vec3.as_ptr().cast::<u8>();
+                let len3 = vec3.len();
+                (1i32, ptr3.cast_mut(), len3)
+            }
+            None => (0i32, ::core::ptr::null_mut(), 0usize),
+        };
+        let (result6_0, result6_1, result6_2) = match resource_id0 {
+            Some(e) => {
+                let vec5 = e;
+                let ptr5 = vec5.as_ptr().cast::<u8>();
+                let len5 = vec5.len();
+                (1i32, ptr5.cast_mut(), len5)
+            }
+            None => (0i32, ::core::ptr::null_mut(), 0usize),
+        };
+        let vec7 = outcomes0;
+        let len7 = vec7.len();
+        let layout7 = _rt::alloc::Layout::from_size_align(vec7.len() * 1, 1).unwrap();
+        let (result7, _cleanup7) = ::wit_bindgen::rt::Cleanup::new(layout7);
+        for (i, e) in vec7.into_iter().enumerate() {
+            let base = result7.add(i * 1);
+            {
+                *base.add(0).cast::<u8>() = (e.clone() as i32) as u8;
+            }
+        }
+        let ptr8 = ret_area.0.as_mut_ptr().cast::<u8>();
+        #[cfg(target_arch = "wasm32")]
+        #[link(wasm_import_module = "$root")]
+        unsafe extern "C" {
+            #[link_name = "history"]
+            fn wit_import9(
+                _: i32,
+                _: *mut u8,
+                _: usize,
+                _: i32,
+                _: *mut u8,
+                _: usize,
+                _: i32,
+                _: *mut u8,
+                _: usize,
+                _: *mut u8,
+                _: usize,
+                _: i32,
+                _: *mut u8,
+            );
+        }
+        #[cfg(not(target_arch = "wasm32"))]
+        unsafe extern "C" fn wit_import9(
+            _: i32,
+            _: *mut u8,
+            _: usize,
+            _: i32,
+            _: *mut u8,
+            _: usize,
+            _: i32,
+            _: *mut u8,
+            _: usize,
+            _: *mut u8,
+            _: usize,
+            _: i32,
+            _: *mut u8,
+        ) {
+            unreachable!()
+        }
+        wit_import9(
+            result2_0,
+            result2_1,
+            result2_2,
+            result4_0,
+            result4_1,
+            result4_2,
+            result6_0,
+            result6_1,
+            result6_2,
+            result7,
+            len7,
+            _rt::as_i32(within_minutes0),
+            ptr8,
+        );
+        let l10 = *ptr8.add(0).cast::<i64>();
+        let l11 = i32::from(*ptr8.add(8).cast::<u8>());
+        let l15 = i32::from(
+            *ptr8.add(8 + 3 * ::core::mem::size_of::<*const u8>()).cast::<u8>(),
+        );
+        let result19 = portcullis::policy::types::HistoryAnswer {
+            count: l10 as u64,
+            oldest: match l11 {
+                0 => None,
+                1 => {
+                    let e = {
+                        let l12 = *ptr8
+                            .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>();
+                        let l13 = *ptr8
+                            .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>();
+                        let len14 = l13;
+                        let bytes14 = _rt::Vec::from_raw_parts(l12.cast(), len14, len14);
+                        _rt::string_lift(bytes14)
+                    };
+                    Some(e)
+                }
+                _ => _rt::invalid_enum_discriminant(),
+            },
+            latest: match l15 {
+                0 => None,
+                1 => {
+                    let e = {
+                        let l16 = *ptr8
+                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>();
+                        let l17 = *ptr8
+                            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>();
+                        let len18 = l17;
+                        let bytes18 = _rt::Vec::from_raw_parts(l16.cast(), len18, len18);
+                        _rt::string_lift(bytes18)
+                    };
+                    Some(e)
+                }
+                _ => _rt::invalid_enum_discriminant(),
+            },
+        };
+        result19
     }
 }
 #[doc(hidden)]
@@ -1228,6 +1392,55 @@ pub mod portcullis {
                         .finish()
                 }
             }
+            /// Which past decisions to count: those for which everything that is given here holds.
+            #[derive(Clone, PartialEq)]
+            pub struct HistoryQuery {
+                /// The action's name. `none`: any. 1,024 bytes at most, as the two below.
+                pub action: ::core::option::Option<_rt::String>,
+                /// The resource's type. `none`: any.
+                pub resource_type: ::core::option::Option<_rt::String>,
+                /// The resource's id. `none`: any.
+                pub resource_id: ::core::option::Option<_rt::String>,
+                /// The decision's outcome is one of these. Empty: any. 6 at most.
+                pub outcomes: _rt::Vec<Outcome>,
+                /// The window: 1 to 527,040 minutes (366 days) up to `/now`. A decision made just that long ago is no longer in it.
+                pub within_minutes: u32,
+            }
+            impl ::core::fmt::Debug for HistoryQuery {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("HistoryQuery")
+                        .field("action", &self.action)
+                        .field("resource-type", &self.resource_type)
+                        .field("resource-id", &self.resource_id)
+                        .field("outcomes", &self.outcomes)
+                        .field("within-minutes", &self.within_minutes)
+                        .finish()
+                }
+            }
+            /// How many past decisions there are.
+            #[derive(Clone, PartialEq)]
+            pub struct HistoryAnswer {
+                pub count: u64,
+                /// When the first of them was made, RFC 3339 in UTC with milliseconds. `none` where there are none.
+                pub oldest: ::core::option::Option<_rt::String>,
+                /// When the last of them was made.
+                pub latest: ::core::option::Option<_rt::String>,
+            }
+            impl ::core::fmt::Debug for HistoryAnswer {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("HistoryAnswer")
+                        .field("count", &self.count)
+                        .field("oldest", &self.oldest)
+                        .field("latest", &self.latest)
+                        .finish()
+                }
+            }
         }
     }
 }
@@ -1263,10 +1476,6 @@ mod _rt {
             let layout = alloc::Layout::from_size_align_unchecked(size, align);
             alloc::dealloc(ptr, layout);
         }
-    }
-    #[cfg(target_arch = "wasm32")]
-    pub fn run_ctors_once() {
-        ::wit_bindgen::rt::run_ctors_once();
     }
     pub fn as_i32<T: AsI32>(t: T) -> i32 {
         t.as_i32()
@@ -1327,6 +1536,17 @@ mod _rt {
             self as i32
         }
     }
+    pub unsafe fn invalid_enum_discriminant<T>() -> T {
+        if cfg!(debug_assertions) {
+            panic!("invalid enum discriminant")
+        } else {
+            unsafe { core::hint::unreachable_unchecked() }
+        }
+    }
+    #[cfg(target_arch = "wasm32")]
+    pub fn run_ctors_once() {
+        ::wit_bindgen::rt::run_ctors_once();
+    }
     extern crate alloc as alloc_crate;
 }
 /// Generates `#[unsafe(no_mangle)]` functions to export the specified type as
@@ -1359,10 +1579,10 @@ macro_rules! __export_policy_impl {
         "wasm32")] #[unsafe (link_section =
         "component-type:wit-bindgen:0.61.1:portcullis:policy@0.1.0:policy:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 898] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1131] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x85\x06\x01A\x02\x01\
-A\x17\x01B\x18\x01m\x06\x04deny\x08escalate\x0backnowledge\x05defer\x04warn\x05a\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xee\x07\x01A\x02\x01\
+A\x1d\x01B\x1d\x01m\x06\x04deny\x08escalate\x0backnowledge\x05defer\x04warn\x05a\
 llow\x04\0\x07outcome\x03\0\0\x01q\x07\x07missing\0\0\x04null\0\0\x07boolean\x01\
 \x7f\0\x07integer\x01x\0\x06number\x01u\0\x04text\x01s\0\x04json\x01s\0\x04\0\x05\
 value\x03\0\x02\x01ps\x01ky\x01r\x03\x05roles\x04\x05county\x0ewithin-minutes\x05\
@@ -1372,16 +1592,21 @@ k\x09\x01r\x05\x07outcome\x01\x04codes\x07messages\x02at\x0a\x0brequirement\x0b\
 \0\x07finding\x03\0\x0c\x01p\x0d\x01q\x02\x07abstain\0\0\x08findings\x01\x0e\0\x04\
 \0\x07verdict\x03\0\x0f\x01r\x02\x04kinds\x06paramss\x04\0\x0aobligation\x03\0\x11\
 \x01p\x12\x01r\x02\x07verdict\x10\x0bobligations\x13\x04\0\x06answer\x03\0\x14\x01\
-r\x02\x02ats\x07messages\x04\0\x07problem\x03\0\x16\x03\0\x1dportcullis:policy/t\
-ypes@0.1.0\x05\0\x02\x03\0\0\x05value\x03\0\x05value\x03\0\x01\x02\x03\0\0\x06an\
-swer\x03\0\x06answer\x03\0\x03\x02\x03\0\0\x07problem\x03\0\x07problem\x03\0\x05\
-\x01@\x01\x07messages\x01\0\x03\0\x03log\x01\x07\x01@\x02\x08documents\x07pointe\
-rs\0\x02\x03\0\x04data\x01\x08\x01ps\x01p\x02\x01@\x01\x08pointers\x09\0\x0a\x03\
-\0\x07request\x01\x0b\x01p\x06\x01j\x01\x09\x01\x0c\x01@\x01\x08settingss\0\x0d\x04\
-\0\x09configure\x01\x0e\x01j\x01\x04\x01s\x01@\x01\x06inputs\x0a\0\x0f\x04\0\x08\
-evaluate\x01\x10\x04\0\x1eportcullis:policy/policy@0.1.0\x04\0\x0b\x0c\x01\0\x06\
-policy\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258\
-.3\x10wit-bindgen-rust\x060.61.1";
+r\x02\x02ats\x07messages\x04\0\x07problem\x03\0\x16\x01p\x01\x01r\x05\x06action\x0a\
+\x0dresource-type\x0a\x0bresource-id\x0a\x08outcomes\x18\x0ewithin-minutesy\x04\0\
+\x0dhistory-query\x03\0\x19\x01r\x03\x05countw\x06oldest\x0a\x06latest\x0a\x04\0\
+\x0ehistory-answer\x03\0\x1b\x03\0\x1dportcullis:policy/types@0.1.0\x05\0\x02\x03\
+\0\0\x05value\x03\0\x05value\x03\0\x01\x02\x03\0\0\x06answer\x03\0\x06answer\x03\
+\0\x03\x02\x03\0\0\x07problem\x03\0\x07problem\x03\0\x05\x02\x03\0\0\x0dhistory-\
+query\x03\0\x0dhistory-query\x03\0\x07\x02\x03\0\0\x0ehistory-answer\x03\0\x0ehi\
+story-answer\x03\0\x09\x01@\x01\x07messages\x01\0\x03\0\x03log\x01\x0b\x01@\x02\x08\
+documents\x07pointers\0\x02\x03\0\x04data\x01\x0c\x01ps\x01p\x02\x01@\x01\x08poi\
+nters\x0d\0\x0e\x03\0\x07request\x01\x0f\x01@\x01\x05query\x08\0\x0a\x03\0\x07hi\
+story\x01\x10\x01p\x06\x01j\x01\x0d\x01\x11\x01@\x01\x08settingss\0\x12\x04\0\x09\
+configure\x01\x13\x01j\x01\x04\x01s\x01@\x01\x06inputs\x0e\0\x14\x04\0\x08evalua\
+te\x01\x15\x04\0\x1eportcullis:policy/policy@0.1.0\x04\0\x0b\x0c\x01\0\x06policy\
+\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10\
+wit-bindgen-rust\x060.61.1";
         };
     };
 }
@@ -1394,9 +1619,9 @@ pub use __export_policy_impl as export;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 892] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xdf\x05\x01A\x02\x01\
-A\x10\x01B\x18\x01m\x06\x04deny\x08escalate\x0backnowledge\x05defer\x04warn\x05a\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1125] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xc8\x07\x01A\x02\x01\
+A\x16\x01B\x1d\x01m\x06\x04deny\x08escalate\x0backnowledge\x05defer\x04warn\x05a\
 llow\x04\0\x07outcome\x03\0\0\x01q\x07\x07missing\0\0\x04null\0\0\x07boolean\x01\
 \x7f\0\x07integer\x01x\0\x06number\x01u\0\x04text\x01s\0\x04json\x01s\0\x04\0\x05\
 value\x03\0\x02\x01ps\x01ky\x01r\x03\x05roles\x04\x05county\x0ewithin-minutes\x05\
@@ -1406,15 +1631,20 @@ k\x09\x01r\x05\x07outcome\x01\x04codes\x07messages\x02at\x0a\x0brequirement\x0b\
 \0\x07finding\x03\0\x0c\x01p\x0d\x01q\x02\x07abstain\0\0\x08findings\x01\x0e\0\x04\
 \0\x07verdict\x03\0\x0f\x01r\x02\x04kinds\x06paramss\x04\0\x0aobligation\x03\0\x11\
 \x01p\x12\x01r\x02\x07verdict\x10\x0bobligations\x13\x04\0\x06answer\x03\0\x14\x01\
-r\x02\x02ats\x07messages\x04\0\x07problem\x03\0\x16\x03\0\x1dportcullis:policy/t\
-ypes@0.1.0\x05\0\x02\x03\0\0\x05value\x03\0\x05value\x03\0\x01\x02\x03\0\0\x06an\
-swer\x03\0\x06answer\x03\0\x03\x02\x03\0\0\x07problem\x03\0\x07problem\x03\0\x05\
-\x01@\x01\x07messages\x01\0\x03\0\x03log\x01\x07\x01@\x02\x08documents\x07pointe\
-rs\0\x02\x03\0\x04data\x01\x08\x01ps\x01p\x02\x01@\x01\x08pointers\x09\0\x0a\x03\
-\0\x07request\x01\x0b\x04\0>portcullis:policy/policy-with-all-of-its-exports-rem\
-oved@0.1.0\x04\0\x0b,\x01\0&policy-with-all-of-its-exports-removed\x03\0\0\0G\x09\
-producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rus\
-t\x060.61.1";
+r\x02\x02ats\x07messages\x04\0\x07problem\x03\0\x16\x01p\x01\x01r\x05\x06action\x0a\
+\x0dresource-type\x0a\x0bresource-id\x0a\x08outcomes\x18\x0ewithin-minutesy\x04\0\
+\x0dhistory-query\x03\0\x19\x01r\x03\x05countw\x06oldest\x0a\x06latest\x0a\x04\0\
+\x0ehistory-answer\x03\0\x1b\x03\0\x1dportcullis:policy/types@0.1.0\x05\0\x02\x03\
+\0\0\x05value\x03\0\x05value\x03\0\x01\x02\x03\0\0\x06answer\x03\0\x06answer\x03\
+\0\x03\x02\x03\0\0\x07problem\x03\0\x07problem\x03\0\x05\x02\x03\0\0\x0dhistory-\
+query\x03\0\x0dhistory-query\x03\0\x07\x02\x03\0\0\x0ehistory-answer\x03\0\x0ehi\
+story-answer\x03\0\x09\x01@\x01\x07messages\x01\0\x03\0\x03log\x01\x0b\x01@\x02\x08\
+documents\x07pointers\0\x02\x03\0\x04data\x01\x0c\x01ps\x01p\x02\x01@\x01\x08poi\
+nters\x0d\0\x0e\x03\0\x07request\x01\x0f\x01@\x01\x05query\x08\0\x0a\x03\0\x07hi\
+story\x01\x10\x04\0>portcullis:policy/policy-with-all-of-its-exports-removed@0.1\
+.0\x04\0\x0b,\x01\0&policy-with-all-of-its-exports-removed\x03\0\0\0G\x09produce\
+rs\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.\
+61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -62,6 +62,7 @@
 extern crate self as portcullis_policy;
 
 mod answer;
+mod history;
 mod imports;
 mod inputs;
 pub mod json;
@@ -88,6 +89,7 @@ pub use answer::{IntoAnswer, Params, abstain, acknowledge, allow, defer, deny, e
 pub use bindings::portcullis::policy::types::{
     Answer, Approval, Finding, Obligation, Outcome, Problem, Requirement, Value, Verdict,
 };
+pub use history::{Past, Query, history};
 pub use imports::{Code, Data, data, log, request};
 pub use inputs::{Field, Fields, Inputs, NamesInputs, Values};
 pub use json::{FromJson, Json, Scalar};
@@ -98,9 +100,9 @@ pub use text::quote;
 /// What a policy needs.
 pub mod prelude {
     pub use crate::{
-        Answer, Code, Data, Field, Fields, Finding, FromJson, Json, NamesInputs, NoSettings, Outcome, Params, Prepared,
-        Problem, Requirement, Scalar, Value, Verdict, abstain, acknowledge, allow, data, defer, deny, escalate, log,
-        quote, request, say, warn,
+        Answer, Code, Data, Field, Fields, Finding, FromJson, Json, NamesInputs, NoSettings, Outcome, Params, Past,
+        Prepared, Problem, Query, Requirement, Scalar, Value, Verdict, abstain, acknowledge, allow, data, defer, deny,
+        escalate, history, log, quote, request, say, warn,
     };
     pub use portcullis_policy_macros::{Inputs, Settings, policy};
 }

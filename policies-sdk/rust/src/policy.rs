@@ -16,6 +16,8 @@ pub trait Policy: Sized + 'static {
     const CODES: &'static [&'static str];
     /// The reference documents that the policy may read.
     const DATA: &'static [&'static str];
+    /// Whether the policy may read the ledger's history.
+    const HISTORY: bool;
 
     /// Judges a request.
     ///

@@ -1,13 +1,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use portcullis_gate::{Limits, Pointer, Request, Said, Sha256};
+use portcullis_gate::{HistoryCall, Limits, Pointer, Request, Said, Sha256};
 
-use crate::HostData;
 use crate::cache::CacheUse;
 use crate::engine::Shared;
 use crate::runner::{Budget, Runner, fuel_used, refuel, without_a_clock};
+use crate::sandbox::Records;
 use crate::wit::Value;
+use crate::{History, HostData};
 
 /// A loaded policy: a module with its settings, ready to be evaluated any number of times, from any thread.
 pub struct Policy {
@@ -43,48 +44,60 @@ pub struct Evaluation {
     pub duration: Duration,
     /// What the policy logged, escaped and within its limit.
     pub log: Vec<String>,
+    /// What the policy asked of the history, in order, with the answers.
+    pub history: Vec<HistoryCall>,
 }
 
 impl Policy {
-    /// Evaluates a request in a fresh sandbox.
+    /// Evaluates a request in a fresh sandbox, without the ledger's history: a policy that asks for it faults.
     #[must_use]
     pub fn evaluate(&self, request: &Request) -> Evaluation {
+        self.evaluate_with(request, None)
+    }
+
+    /// Evaluates a request in a fresh sandbox. `history` answers what the policy asks about past decisions; without it,
+    /// asking is [`Fault::History`](portcullis_gate::Fault::History).
+    #[must_use]
+    pub fn evaluate_with(&self, request: &Request, history: Option<Arc<dyn History>>) -> Evaluation {
         let started = Instant::now();
         if let Some(said) = without_a_clock(&self.shared, started) {
-            return Evaluation { said, fuel: 0, duration: started.elapsed(), log: Vec::new() };
+            return Evaluation { said, fuel: 0, duration: started.elapsed(), log: Vec::new(), history: Vec::new() };
         }
         let inputs: Vec<Value<&str>> = self.inputs.iter().map(|pointer| request.get(pointer).into()).collect();
         let budget = Budget::of_evaluation(&self.limits);
-        let (said, fuel, log) = match &self.mode {
+        let (said, fuel, (log, history)) = match &self.mode {
             Mode::Snapshot => {
                 let mut store = self.runner.store(&self.limits, &self.data, Some(request), budget);
+                store.data_mut().give_history(history);
                 let said = match self.runner.instance(&mut store) {
                     Ok(instance) => self.runner.evaluate(&mut store, instance, &inputs),
                     Err(faulted) => Said::Fault(faulted),
                 };
-                (said, fuel_used(&store, budget), store.data_mut().take_log())
+                (said, fuel_used(&store, budget), store.data_mut().take_records())
             }
-            Mode::ConfigureEachTime(_) => self.configure_and_evaluate(request, &inputs, budget),
+            Mode::ConfigureEachTime(_) => self.configure_and_evaluate(request, history, &inputs, budget),
         };
-        Evaluation { said, fuel, duration: started.elapsed(), log }
+        Evaluation { said, fuel, duration: started.elapsed(), log, history }
     }
 
     fn configure_and_evaluate(
         &self,
         request: &Request,
+        history: Option<Arc<dyn History>>,
         inputs: &[Value<&str>],
         budget: Budget,
-    ) -> (Said, u64, Vec<String>) {
+    ) -> (Said, u64, Records) {
         let configuration = Budget::of_configuration_each_time(&self.limits);
         let mut store = self.runner.store(&self.limits, &self.data, None, configuration);
         match self.runner.configured(&mut store, &self.settings) {
             Ok((instance, _)) => {
                 store.data_mut().open(request);
+                store.data_mut().give_history(history);
                 refuel(&mut store, budget);
                 let said = self.runner.evaluate(&mut store, instance, inputs);
-                (said, fuel_used(&store, budget), store.data_mut().take_log())
+                (said, fuel_used(&store, budget), store.data_mut().take_records())
             }
-            Err(unconfigured) => (unconfigured.into_said(), 0, Vec::new()),
+            Err(unconfigured) => (unconfigured.into_said(), 0, Records::default()),
         }
     }
 

@@ -1,13 +1,15 @@
-//! What one evaluation may touch and use: the store's data, its limiter, and the three functions of the world.
+//! What one evaluation may touch and use: the store's data, its limiter, and the four functions of the world.
 
 use std::sync::Arc;
 
-use portcullis_gate::{Fault, Limits, Pointer, Request};
+use portcullis_gate::{
+    Fault, HistoryAnswer, HistoryCall, HistoryUnavailable, Limits, MAX_HISTORY_QUERIES, Pointer, Request,
+};
 use wasmtime::component::Linker;
 use wasmtime::{ResourceLimiter, StoreContextMut};
 
-use crate::wit::Value;
-use crate::{HostData, text};
+use crate::wit::{self, Value};
+use crate::{History, HostData, text};
 
 /// The data of one store. A store lives for one evaluation (or one `configure`) and is dropped with it.
 pub(crate) struct Sandbox {
@@ -19,8 +21,13 @@ pub(crate) struct Sandbox {
     table_elements: usize,
     host_calls: u64,
     host_call_bytes: u64,
+    history: Option<Arc<dyn History>>,
+    history_calls: Vec<HistoryCall>,
     log: Log,
 }
+
+/// The log, and what was asked of the history with the answers.
+pub(crate) type Records = (Vec<String>, Vec<HistoryCall>);
 
 /// Stops a guest from inside the host, as a fault of that kind.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +47,8 @@ impl Sandbox {
             table_elements: 0,
             host_calls: 0,
             host_call_bytes: 0,
+            history: None,
+            history_calls: Vec::new(),
             log: Log::default(),
         }
     }
@@ -54,19 +63,49 @@ impl Sandbox {
         self.limits.memory_bytes = self.limits.memory_bytes.saturating_add(bytes);
     }
 
-    pub(crate) fn take_log(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.log.lines)
+    /// Where questions about past decisions are answered; without it they are faults.
+    pub(crate) fn give_history(&mut self, history: Option<Arc<dyn History>>) {
+        self.history = history;
+    }
+
+    /// Asks the history and records question and answer, whatever comes of it.
+    fn ask_history(&mut self, query: wit::HistoryQuery) -> Result<HistoryAnswer, Stop> {
+        if self.history_calls.len() >= MAX_HISTORY_QUERIES {
+            return Err(Stop {
+                fault: Fault::HostCalls,
+                detail: format!("more than {MAX_HISTORY_QUERIES} questions about the history"),
+            });
+        }
+        let query = query.into_gate(self.opened("history")?);
+        query.check().map_err(|problem| Stop { fault: Fault::Trap, detail: format!("`history`: {problem}") })?;
+        let answer = match &self.history {
+            Some(history) => history
+                .answer(&query)
+                .and_then(|answer| answer.check(&query).map(|()| answer))
+                .map_err(|HistoryUnavailable { reason }| HistoryUnavailable { reason: text::shown(&reason) }),
+            None => Err(HistoryUnavailable { reason: "the host gives policies none".into() }),
+        };
+        self.history_calls.push(HistoryCall { query, answer: answer.clone() });
+        answer.map_err(|unavailable| Stop { fault: Fault::History, detail: unavailable.to_string() })
+    }
+
+    /// What the evaluation leaves behind.
+    pub(crate) fn take_records(&mut self) -> Records {
+        (std::mem::take(&mut self.log.lines), std::mem::take(&mut self.history_calls))
+    }
+
+    /// The request; refused while the policy is being configured.
+    fn opened(&self, import: &str) -> Result<&Request, Stop> {
+        self.request.as_ref().ok_or_else(|| Stop {
+            fault: Fault::Trap,
+            detail: format!("`{import}` was called inside `configure`, where no import may be called"),
+        })
     }
 
     /// Counts a call from the guest, with the bytes that it passes. Refused once over the limit, and always
     /// while the policy is being configured.
     fn enter(&mut self, import: &str, bytes: usize) -> Result<(), Stop> {
-        if self.request.is_none() {
-            return Err(Stop {
-                fault: Fault::Trap,
-                detail: format!("`{import}` was called inside `configure`, where no import may be called"),
-            });
-        }
+        self.opened(import)?;
         self.host_calls = self.host_calls.saturating_add(1);
         if self.host_calls > self.limits.host_calls {
             return Err(Stop {
@@ -90,7 +129,7 @@ impl Sandbox {
     }
 }
 
-/// Defines the world's three imports. A component uses those that it imports; the others cost nothing.
+/// Defines the world's four imports. A component uses those that it imports; the others cost nothing.
 pub(crate) fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     let mut root = linker.root();
     root.func_wrap("log", |mut store: StoreContextMut<'_, Sandbox>, (message,): (String,)| {
@@ -128,6 +167,13 @@ pub(crate) fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
             values.push(value.into_owned());
         }
         Ok((values,))
+    })?;
+    root.func_wrap("history", |mut store: StoreContextMut<'_, Sandbox>, (query,): (wit::HistoryQuery,)| {
+        let sandbox = store.data_mut();
+        sandbox.enter("history", query.bytes())?;
+        let answer = wit::HistoryAnswer::from(&sandbox.ask_history(query)?);
+        sandbox.transfer(answer.text_bytes())?;
+        Ok((answer,))
     })?;
     Ok(())
 }

@@ -65,6 +65,63 @@ impl Value<&str> {
     }
 }
 
+/// What a policy asks of the ledger's history.
+#[derive(ComponentType, Lift)]
+#[component(record)]
+pub(crate) struct HistoryQuery {
+    action: Option<String>,
+    #[component(name = "resource-type")]
+    resource_type: Option<String>,
+    #[component(name = "resource-id")]
+    resource_id: Option<String>,
+    outcomes: Vec<Outcome>,
+    #[component(name = "within-minutes")]
+    within_minutes: u32,
+}
+
+impl HistoryQuery {
+    /// Bytes that the guest passes.
+    pub(crate) fn bytes(&self) -> usize {
+        let texts = [&self.action, &self.resource_type, &self.resource_id];
+        texts.into_iter().flatten().map(String::len).sum::<usize>().saturating_add(self.outcomes.len())
+    }
+
+    /// The question in the gate's words; its window ends at the request's `now`.
+    pub(crate) fn into_gate(self, request: &gate::Request) -> gate::HistoryQuery {
+        gate::HistoryQuery {
+            action: self.action,
+            resource_type: self.resource_type,
+            resource_id: self.resource_id,
+            outcomes: self.outcomes.into_iter().map(gate::Outcome::from).collect(),
+            within_minutes: self.within_minutes,
+            until: request.now(),
+        }
+    }
+}
+
+/// What a policy is answered.
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct HistoryAnswer {
+    count: u64,
+    oldest: Option<String>,
+    latest: Option<String>,
+}
+
+impl From<&gate::HistoryAnswer> for HistoryAnswer {
+    fn from(answer: &gate::HistoryAnswer) -> Self {
+        let (oldest, latest) = answer.texts();
+        HistoryAnswer { count: answer.count, oldest, latest }
+    }
+}
+
+impl HistoryAnswer {
+    /// Bytes of text that the guest receives.
+    pub(crate) fn text_bytes(&self) -> usize {
+        [&self.oldest, &self.latest].into_iter().flatten().map(String::len).sum()
+    }
+}
+
 /// In the contract's order: zero is `deny`.
 #[derive(ComponentType, Lift, Clone, Copy)]
 #[component(enum)]
@@ -83,6 +140,19 @@ pub(crate) enum Outcome {
     Warn,
     #[component(name = "allow")]
     Allow,
+}
+
+impl From<Outcome> for gate::Outcome {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Deny => gate::Outcome::Deny,
+            Outcome::Escalate => gate::Outcome::Escalate,
+            Outcome::Acknowledge => gate::Outcome::Acknowledge,
+            Outcome::Defer => gate::Outcome::Defer,
+            Outcome::Warn => gate::Outcome::Warn,
+            Outcome::Allow => gate::Outcome::Allow,
+        }
+    }
 }
 
 #[derive(ComponentType, Lift)]
@@ -180,14 +250,7 @@ fn shown(mut answer: gate::Answer) -> gate::Answer {
 impl Finding {
     fn into_gate(self) -> gate::Finding {
         gate::Finding {
-            outcome: match self.outcome {
-                Outcome::Deny => gate::Outcome::Deny,
-                Outcome::Escalate => gate::Outcome::Escalate,
-                Outcome::Acknowledge => gate::Outcome::Acknowledge,
-                Outcome::Defer => gate::Outcome::Defer,
-                Outcome::Warn => gate::Outcome::Warn,
-                Outcome::Allow => gate::Outcome::Allow,
-            },
+            outcome: self.outcome.into(),
             code: self.code,
             message: self.message,
             at: self.at,

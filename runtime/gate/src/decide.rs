@@ -9,6 +9,7 @@ use crate::answer::{Answer, Faulted, Finding, Said, Verdict};
 use crate::combine::{Combined, Leaf, combine};
 use crate::decision::{Counted, Decision, PolicyRecord, PolicySaid, WaiverStatus};
 use crate::fault::Fault;
+use crate::history::HistoryCall;
 use crate::outcome::Outcome;
 use crate::request::Request;
 use crate::set::{Member, Node, PinnedSet, PolicySpec, SetDefinition};
@@ -30,6 +31,8 @@ pub struct PolicyRun {
     pub fuel: u64,
     /// Wall time, in microseconds. Shown; decides nothing.
     pub duration_us: u64,
+    /// What it asked of the ledger's history, in order, with the answers.
+    pub history: Vec<HistoryCall>,
 }
 
 /// What names one decision. None of it can change an outcome.
@@ -130,10 +133,14 @@ pub fn decide(selection: Selection, call: Call, runs: Vec<Option<PolicyRun>>) ->
 
 /// What one policy counts as: its findings, or its fault, at most at its enforcement level, relaxed by waivers.
 fn count(place: usize, spec: &PolicySpec, run: Option<PolicyRun>, waivers: &mut Waivers<'_>) -> PolicyRecord {
-    let no_result =
-        || PolicyRun { said: fault(Fault::Host, "the host gave no result for this policy"), fuel: 0, duration_us: 0 };
-    let PolicyRun { said, fuel, duration_us } = run.unwrap_or_else(no_result);
-    let record = PolicyRecord { fuel, duration_us, ..PolicyRecord::skipped() };
+    let no_result = || PolicyRun {
+        said: fault(Fault::Host, "the host gave no result for this policy"),
+        fuel: 0,
+        duration_us: 0,
+        history: Vec::new(),
+    };
+    let PolicyRun { said, fuel, duration_us, history } = run.unwrap_or_else(no_result);
+    let record = PolicyRecord { fuel, duration_us, history, ..PolicyRecord::skipped() };
     let (findings, obligations) = match said {
         Said::Fault(faulted) => return count_fault(place, spec, faulted, record, waivers),
         Said::Answer(Answer { verdict: Verdict::Abstain, .. }) => {

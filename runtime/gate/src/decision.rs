@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::answer::{Faulted, Finding, Obligation, Requirement};
 use crate::decide::Call;
+use crate::history::HistoryCall;
 use crate::outcome::Outcome;
 use crate::request::Request;
 use crate::set::{HOST_NAME, PinnedSet};
@@ -141,6 +142,7 @@ pub(crate) struct PolicyRecord {
     pub obligations: Vec<Obligation>,
     pub fuel: u64,
     pub duration_us: u64,
+    pub history: Vec<HistoryCall>,
     pub fault: Option<Faulted>,
 }
 
@@ -162,6 +164,7 @@ impl PolicyRecord {
             obligations: Vec::new(),
             fuel: 0,
             duration_us: 0,
+            history: Vec::new(),
             fault: None,
         }
     }
@@ -270,6 +273,7 @@ impl Decision {
                 findings: record.findings.iter().map(|counted| self.finding(None, counted)).collect(),
                 fuel: record.fuel,
                 duration_us: Some(record.duration_us),
+                history: Cow::Borrowed(&record.history),
                 fault: record.fault.as_ref().map(|faulted| FaultTrace {
                     code: faulted.fault.code().into(),
                     detail: faulted.detail.as_str().into(),
@@ -320,7 +324,8 @@ impl Decision {
     }
 
     /// The decision as JSON without what differs between two runs of the same request: ids and durations. Two runs of
-    /// the same set, request (with its `now`) and results give the same bytes.
+    /// the same set, request (with its `now`) and results, what was asked of the history and answered included, give the
+    /// same bytes.
     ///
     /// # Errors
     /// None that is known; it is not papered over, because two decisions without bytes would look alike.

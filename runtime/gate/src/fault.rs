@@ -25,6 +25,8 @@ pub enum Fault {
     Error,
     /// Asked for a reference document that the set does not name.
     Data,
+    /// Asked for the ledger's history, which was not given or could not be read.
+    History,
     /// The host failed while serving the policy.
     Host,
     /// Could not be loaded.
@@ -58,13 +60,15 @@ pub enum LoadFault {
     Inputs,
     /// Wants a reference document that the set does not give.
     Data,
+    /// Can read the ledger's history, and its description does not announce that.
+    History,
     /// Passed inspection, but the compiler or the linker refused it.
     Compile,
 }
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Fault; 25] = [
+    pub const ALL: [Fault; 27] = [
         Fault::Fuel,
         Fault::Time,
         Fault::Memory,
@@ -76,6 +80,7 @@ impl Fault {
         Fault::Answer,
         Fault::Error,
         Fault::Data,
+        Fault::History,
         Fault::Host,
         Fault::Load(LoadFault::Missing),
         Fault::Load(LoadFault::Format),
@@ -89,6 +94,7 @@ impl Fault {
         Fault::Load(LoadFault::Settings),
         Fault::Load(LoadFault::Inputs),
         Fault::Load(LoadFault::Data),
+        Fault::Load(LoadFault::History),
         Fault::Load(LoadFault::Compile),
     ];
 
@@ -107,6 +113,7 @@ impl Fault {
             Fault::Answer => "fault.answer",
             Fault::Error => "fault.error",
             Fault::Data => "fault.data",
+            Fault::History => "fault.history",
             Fault::Host => "fault.host",
             Fault::Load(load) => load.code(),
         }
@@ -127,6 +134,7 @@ impl Fault {
             Fault::Answer => "the policy's answer is malformed",
             Fault::Error => "the policy said that it could not judge",
             Fault::Data => "the policy asked for a reference document that the policy set does not name",
+            Fault::History => "the policy asked for the ledger's history, which could not be read",
             Fault::Host => "the host failed while serving the policy",
             Fault::Load(load) => load.explain(),
         }
@@ -156,6 +164,7 @@ impl LoadFault {
             LoadFault::Settings => "load.settings",
             LoadFault::Inputs => "load.inputs",
             LoadFault::Data => "load.data",
+            LoadFault::History => "load.history",
             LoadFault::Compile => "load.compile",
         }
     }
@@ -176,6 +185,7 @@ impl LoadFault {
             LoadFault::Settings => "the policy found problems in its settings",
             LoadFault::Inputs => "the policy declared inputs that are malformed, too many or not in its description",
             LoadFault::Data => "the policy wants a reference document that the policy set does not give",
+            LoadFault::History => "the module can read the ledger's history, which its description does not announce",
             LoadFault::Compile => "the module passed inspection but could not be compiled or linked",
         }
     }

@@ -19,6 +19,7 @@ mod decision;
 mod digest;
 mod document;
 mod fault;
+mod history;
 mod limits;
 mod mask;
 mod outcome;
@@ -43,6 +44,10 @@ pub use document::{
     Document, DocumentError, DocumentErrorKind, MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_VALUES, Pointer, Value,
 };
 pub use fault::{Fault, LoadFault};
+pub use history::{
+    HistoryAnswer, HistoryCall, HistoryQuery, HistoryUnavailable, MAX_HISTORY_MINUTES, MAX_HISTORY_QUERIES,
+    MAX_HISTORY_TEXT_BYTES, PastDecision,
+};
 pub use limits::{
     LIMIT_KEYS, LimitError, LimitKey, Limits, MAX_CONFIGURE_FUEL, MAX_CONFIGURE_TIME_MS, MAX_FUEL, MAX_HOST_CALL_KIB,
     MAX_HOST_CALLS, MAX_INSTANCES, MAX_LOG_KIB, MAX_MEMORY_MIB, MAX_MODULE_MIB, MAX_RESULT_KIB, MAX_TABLE_ELEMENTS,

@@ -81,7 +81,7 @@ pub(crate) fn finding(outcome: Outcome, reason: &str) -> Finding {
 
 pub(crate) fn answer(findings: Vec<Finding>) -> Option<PolicyRun> {
     let answer = Answer { verdict: Verdict::Findings(findings), obligations: Vec::new() };
-    Some(PolicyRun { said: Said::Answer(answer), fuel: 10, duration_us: 3 })
+    Some(PolicyRun { said: Said::Answer(answer), fuel: 10, duration_us: 3, history: Vec::new() })
 }
 
 pub(crate) fn says(outcome: Outcome) -> Option<PolicyRun> {
@@ -90,12 +90,12 @@ pub(crate) fn says(outcome: Outcome) -> Option<PolicyRun> {
 
 pub(crate) fn abstains() -> Option<PolicyRun> {
     let answer = Answer { verdict: Verdict::Abstain, obligations: Vec::new() };
-    Some(PolicyRun { said: Said::Answer(answer), fuel: 10, duration_us: 3 })
+    Some(PolicyRun { said: Said::Answer(answer), fuel: 10, duration_us: 3, history: Vec::new() })
 }
 
 pub(crate) fn faults(fault: Fault) -> Option<PolicyRun> {
     let detail = "/secret/path: a detail".into();
-    Some(PolicyRun { said: Said::Fault(Faulted { fault, detail }), fuel: 10, duration_us: 3 })
+    Some(PolicyRun { said: Said::Fault(Faulted { fault, detail }), fuel: 10, duration_us: 3, history: Vec::new() })
 }
 
 pub(crate) fn obliged(run: Option<PolicyRun>, kind: &str) -> Option<PolicyRun> {

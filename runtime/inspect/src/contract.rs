@@ -214,9 +214,12 @@ mod tests {
     fn the_built_in_contract_can_be_read() {
         let contract = Contract::get().unwrap();
         assert_eq!((contract.package.as_str(), contract.version.as_str()), ("portcullis:policy", "0.1.0"));
-        assert_eq!(contract.imports.keys().collect::<Vec<_>>(), ["data", "log", "request"]);
+        assert_eq!(contract.imports.keys().collect::<Vec<_>>(), ["data", "history", "log", "request"]);
         assert_eq!(contract.exports.keys().collect::<Vec<_>>(), ["configure", "evaluate"]);
-        assert_eq!(contract.types.keys().collect::<Vec<_>>(), ["answer", "problem", "value"]);
+        assert_eq!(
+            contract.types.keys().collect::<Vec<_>>(),
+            ["answer", "history-answer", "history-query", "problem", "value"]
+        );
         assert_eq!(contract.interfaces.keys().collect::<Vec<_>>(), ["portcullis:policy/types@0.1.0"]);
         let evaluate = &contract.exports["evaluate"];
         assert_eq!(evaluate.params[0].1.to_string(), "list<value>");

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::custom::{Customs, DESCRIPTION_SECTION};
 use crate::stop::Stop;
-use crate::{DataDocument, DeclaredInputs, Description, ReasonCode, Report, text};
+use crate::{DataDocument, DeclaredInputs, Description, HistoryUse, ReasonCode, Report, text};
 
 /// Largest description, in bytes.
 pub const MAX_DESCRIPTION_BYTES: usize = 256 * 1024;
@@ -28,6 +28,7 @@ pub(crate) fn read(customs: &Customs<'_>, report: &mut Report) -> Result<(), Sto
         raw.codes.into_iter().map(|code| ReasonCode { code: code.code, summary: line(&code.summary) }).collect();
     report.data_documents =
         raw.data.into_iter().map(|data| DataDocument { name: data.name, summary: line(&data.summary) }).collect();
+    report.history = raw.history.map(|history| HistoryUse { summary: line(&history.summary) });
     report.description = Some(Description {
         name: raw.name,
         version: raw.version,
@@ -64,6 +65,8 @@ struct Raw {
     #[serde(default)]
     data: Vec<RawData>,
     #[serde(default)]
+    history: Option<RawHistory>,
+    #[serde(default)]
     sdk: Option<String>,
 }
 
@@ -80,6 +83,12 @@ struct RawCode {
 struct RawData {
     name: String,
     #[serde(default)]
+    summary: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawHistory {
     summary: String,
 }
 
@@ -145,6 +154,9 @@ impl Raw {
                 return Err(format!("names the document `{}`, which is malformed or there twice", text::name(name)));
             }
         }
+        if self.history.as_ref().is_some_and(|history| history.summary.trim().is_empty()) {
+            return Err("does not say what it reads the ledger's history for".into());
+        }
         let Inputs::Listed(inputs) = &self.inputs else { return Ok(()) };
         if inputs.len() > MAX_ENTRIES {
             return Err(format!("declares {} inputs, more than {MAX_ENTRIES}", inputs.len()));
@@ -206,7 +218,8 @@ mod tests {
         let report = fill(
             r#"{"name":"sample.gate","version":"0.1.0","summary":"Says\u001b[2J no.","settings_schema":{"type":"object"},
                 "codes":[{"code":"sample.gate.no","summary":"No."}],"inputs":["/context/environment","/now"],
-                "data":[{"name":"calendar","summary":"Days."}],"sdk":"portcullis-policy 0.1.0"}"#,
+                "data":[{"name":"calendar","summary":"Days."}],"history":{"summary":"Counts\u0007 deploys."},
+                "sdk":"portcullis-policy 0.1.0"}"#,
         )
         .unwrap();
         let inputs = vec!["/context/environment".to_owned(), "/now".to_owned()];
@@ -214,6 +227,7 @@ mod tests {
         assert_eq!(report.settings_schema, Some(serde_json::json!({"type": "object"})));
         assert_eq!(report.codes[0].code, "sample.gate.no");
         assert_eq!(report.data_documents[0].name, "calendar");
+        assert_eq!(report.history.unwrap().summary, "Counts\\u{7} deploys.");
         let description = report.description.unwrap();
         assert_eq!(description.summary, "Says\\u{1b}[2J no.");
         assert_eq!(description.sdk.as_deref(), Some("portcullis-policy 0.1.0"));
@@ -255,6 +269,10 @@ mod tests {
             (r#"{"name":"a","version":"1","inputs":[],"codes":[{"code":"fault.fuel"}]}"#, "the code"),
             (r#"{"name":"a","version":"1","inputs":[],"data":[{"name":"a/b"}]}"#, "the document"),
             (r#"{"name":"a","version":"1","inputs":[],"settings_schema":[]}"#, "settings schema"),
+            (r#"{"name":"a","version":"1","inputs":[],"history":true}"#, "malformed"),
+            (r#"{"name":"a","version":"1","inputs":[],"history":{}}"#, "missing field"),
+            (r#"{"name":"a","version":"1","inputs":[],"history":{"summary":" "}}"#, "history for"),
+            (r#"{"name":"a","version":"1","inputs":[],"history":{"summary":"x","limit":1}}"#, "unknown field"),
         ] {
             let stop = fill(description).unwrap_err();
             assert_eq!(stop.fault, LoadFault::Format);

@@ -40,7 +40,7 @@ pub use description::MAX_DESCRIPTION_BYTES;
 pub use features::features;
 pub use limits::InspectLimits;
 pub use report::{
-    CustomSection, DataDocument, DeclaredInputs, Description, Extern, ReasonCode, Refusal, Report, Sizes,
+    CustomSection, DataDocument, DeclaredInputs, Description, Extern, HistoryUse, ReasonCode, Refusal, Report, Sizes,
     ToolchainClaim, World, WorldVerdict,
 };
 
@@ -107,6 +107,7 @@ fn fill(bytes: &[u8], limits: &InspectLimits, report: &mut Report) -> Result<(),
     report.world.verdict = WorldVerdict::Matches;
 
     description::read(&scan.customs, report)?;
+    check_history(&scan, report)?;
     report.reads = reads(report);
     Ok(())
 }
@@ -129,6 +130,23 @@ fn externs(
 ) -> Vec<Extern> {
     let shown = entries.iter().take(MAX_EXTERNS);
     shown.map(|(name, kind)| Extern { name: text::name(name), words: words(name, *kind).to_owned() }).collect()
+}
+
+/// A policy that can read the ledger's history says so and what for. The other way round it only says what it does not do,
+/// as with documents.
+fn check_history(scan: &Scan<'_>, report: &mut Report) -> Result<(), Stop> {
+    let imported = scan.imports.iter().any(|(name, _)| *name == words::HISTORY);
+    if imported && report.history.is_none() {
+        return Err(Stop::new(
+            LoadFault::History,
+            "imports `history`, and its description does not say so and what for: announce it \
+             (Rust: #[policy(history = \"What for.\")]) or take the import out of its world",
+        ));
+    }
+    if !imported {
+        report.history = None;
+    }
+    Ok(())
 }
 
 fn is_types_only(import: &str) -> bool {

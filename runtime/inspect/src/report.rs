@@ -35,6 +35,8 @@ pub struct Report {
     pub codes: Vec<ReasonCode>,
     /// The reference documents that it wants.
     pub data_documents: Vec<DataDocument>,
+    /// What it reads the ledger's history for; `None` where it cannot read it, or only says that it does.
+    pub history: Option<HistoryUse>,
     /// What it says about itself.
     pub description: Option<Description>,
     /// How large it is.
@@ -108,6 +110,13 @@ pub struct DataDocument {
     /// The name under which the policy set gives it.
     pub name: String,
     /// What it holds.
+    pub summary: String,
+}
+
+/// That a module reads the ledger's history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HistoryUse {
+    /// What for, in its own words.
     pub summary: String,
 }
 
@@ -211,6 +220,7 @@ impl Report {
             settings_schema: None,
             codes: Vec::new(),
             data_documents: Vec::new(),
+            history: None,
             description: None,
             sizes: Sizes::default(),
             start_function: false,

@@ -7,6 +7,7 @@ pub(crate) fn import(name: &str, kind: ComponentExternalKind) -> &'static str {
     match name {
         "log" => return "writes lines to the log of the evaluation",
         "data" => return "reads the reference documents that the policy set pins for it",
+        HISTORY => return "reads the ledger's history: how often and when something was decided",
         "request" => return "reads any field of the request, chosen while it runs",
         _ => {}
     }
@@ -44,6 +45,9 @@ pub(crate) fn field(pointer: &str) -> String {
     };
     format!("{pointer}: {meaning}")
 }
+
+/// The import that reads the ledger.
+pub(crate) const HISTORY: &str = "history";
 
 /// Whoever imports `request` or declares the empty pointer reads this.
 pub(crate) const WHOLE_REQUEST: &str = "the whole request";

@@ -1,16 +1,20 @@
-use portcullis_engine::{Evaluation, Policy};
+use std::sync::Arc;
+
+use portcullis_engine::{Evaluation, History, Policy};
 use portcullis_gate::{Call, Decision, Faulted, PolicyRun, Request, Said, Selection, decide, select};
 use uuid::Uuid;
 
-use crate::PolicySet;
+use crate::{HistorySource, PolicySet};
 
-/// What the caller may say about a decision. None of it can change an outcome.
+/// What the caller may say about a decision. Nothing of it but the history can change an outcome.
 #[derive(Clone, Debug, Default)]
 pub struct DecideOptions {
     /// The caller's id for the change that is being decided; recorded.
     pub correlation_id: Option<String>,
     /// The decision that this one takes the place of; recorded.
     pub supersedes: Option<Uuid>,
+    /// Where policies get the ledger's history from.
+    pub history: HistorySource,
 }
 
 impl PolicySet {
@@ -22,27 +26,31 @@ impl PolicySet {
     #[must_use]
     pub fn decide(&self, request: &Request, options: &DecideOptions) -> Decision {
         let selection = select(self.pinned(), request);
-        let runs = self.evaluate(&selection);
+        let runs = self.evaluate(&selection, &options.history);
         let call =
             Call { id: Uuid::now_v7(), correlation_id: options.correlation_id.clone(), supersedes: options.supersedes };
         decide(selection, call, runs)
     }
 
-    fn evaluate(&self, selection: &Selection) -> Vec<Option<PolicyRun>> {
+    fn evaluate(&self, selection: &Selection, history: &HistorySource) -> Vec<Option<PolicyRun>> {
+        let names = self.pinned().definition.policies().iter().map(|spec| spec.name.as_str());
         self.policies()
             .iter()
+            .zip(names)
             .enumerate()
-            .map(|(place, policy)| selection.runs(place).then(|| run(policy, selection.request())))
+            .map(|(place, (policy, name))| {
+                selection.runs(place).then(|| run(policy, selection.request(), history.of(name)))
+            })
             .collect()
     }
 }
 
-fn run(policy: &Result<Policy, Faulted>, request: &Request) -> PolicyRun {
+fn run(policy: &Result<Policy, Faulted>, request: &Request, history: Option<Arc<dyn History>>) -> PolicyRun {
     match policy {
         Ok(policy) => {
-            let Evaluation { said, fuel, duration, .. } = policy.evaluate(request);
-            PolicyRun { said, fuel, duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX) }
+            let Evaluation { said, fuel, duration, history, .. } = policy.evaluate_with(request, history);
+            PolicyRun { said, fuel, duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX), history }
         }
-        Err(faulted) => PolicyRun { said: Said::Fault(faulted.clone()), fuel: 0, duration_us: 0 },
+        Err(faulted) => PolicyRun { said: Said::Fault(faulted.clone()), fuel: 0, duration_us: 0, history: Vec::new() },
     }
 }

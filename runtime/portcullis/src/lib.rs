@@ -32,12 +32,17 @@
 
 mod decide;
 pub mod doors;
+mod history;
 mod policy_set;
 
 pub use decide::DecideOptions;
+pub use history::HistorySource;
 pub use policy_set::{LOCK_FILE, Locked, MANIFEST_FILE, NotLoaded, PolicySet, ReadFiles, SetError, SetFiles};
-pub use portcullis_engine::{CacheOptions, CacheUse, Engine, EngineError, EngineOptions, LoadError};
-pub use portcullis_gate::{Decision, Fault, Lock, Outcome, Permission, Request, RequestError, Requirement, Sha256};
+pub use portcullis_engine::{CacheOptions, CacheUse, Engine, EngineError, EngineOptions, History, LoadError};
+pub use portcullis_gate::{
+    Decision, Fault, HistoryAnswer, HistoryCall, HistoryQuery, HistoryUnavailable, Lock, Outcome, PastDecision,
+    Permission, Request, RequestError, Requirement, Sha256,
+};
 
 /// The host's clock, as requests carry it.
 #[must_use]

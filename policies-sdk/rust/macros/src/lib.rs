@@ -20,12 +20,15 @@ use proc_macro::TokenStream;
 ///     name = "team.policy",
 ///     summary = "One sentence.",
 ///     codes(NAME = "team.policy.reason": "When the policy says so."),
-///     data(CALENDAR = "calendar": "What the document is.")
+///     data(CALENDAR = "calendar": "What the document is."),
+///     history = "What past decisions are counted for."
 /// )]
 /// ```
 ///
 /// Each code becomes a constant `NAME: Code`, each reference document a constant of type `Data`. A code that ends in
-/// `.*`, named `_`, stands for codes that the settings give. The policy itself becomes the struct `Policy`.
+/// `.*`, named `_`, stands for codes that the settings give. `history` lets the policy ask the ledger
+/// with `history(&Query)`; without it, a component that asks is refused at load. The policy itself becomes the struct
+/// `Policy`.
 #[proc_macro_attribute]
 pub fn policy(arguments: TokenStream, item: TokenStream) -> TokenStream {
     finish(policy::expand(arguments.into(), item.into()))

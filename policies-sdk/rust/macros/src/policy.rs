@@ -9,7 +9,7 @@ use crate::schema::text;
 
 /// The function, the struct `Policy`, the constants and the component's exports.
 pub fn expand(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
-    let Arguments { name, summary, codes, data } = syn::parse2(arguments)?;
+    let Arguments { name, summary, codes, data, history } = syn::parse2(arguments)?;
     let function: ItemFn = syn::parse2(item)?;
     let (visibility, ident) = (&function.vis, &function.sig.ident);
     let parameters = parameters(&function)?;
@@ -43,11 +43,16 @@ pub fn expand(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStr
         quote_json(&summary.value())
     ));
     let codes_text = text(format!("}},\"codes\":{},\"inputs\":", list("code", &codes)));
+    let announced = match &history {
+        Some(purpose) => format!(",\"history\":{{\"summary\":{}}}", quote_json(&purpose.value())),
+        None => String::new(),
+    };
     let end = text(format!(
-        ",\"data\":{},\"sdk\":\"portcullis-policy {}\"}}",
+        ",\"data\":{}{announced},\"sdk\":\"portcullis-policy {}\"}}",
         list("name", &data),
         env!("CARGO_PKG_VERSION")
     ));
+    let reads_history = history.is_some();
     Ok(quote! {
         #(#code_constants)*
         #(#data_constants)*
@@ -74,6 +79,7 @@ pub fn expand(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStr
             ]);
             const CODES: &'static [&'static str] = &[#(#code_names),*];
             const DATA: &'static [&'static str] = &[#(#data_names),*];
+            const HISTORY: bool = #reads_history;
 
             fn evaluate(
                 settings: &#prepared,
@@ -124,6 +130,8 @@ struct Arguments {
     summary: LitStr,
     codes: Vec<Named>,
     data: Vec<Named>,
+    /// What the ledger's history is read for.
+    history: Option<LitStr>,
 }
 
 /// `CONSTANT = "name": "summary"`
@@ -137,7 +145,7 @@ const SIGNATURE: &str = "expected `fn NAME(settings: &S, input: &I) -> R` or `fn
 
 impl Parse for Arguments {
     fn parse(input: ParseStream<'_>) -> syn::Result<Arguments> {
-        let (mut name, mut summary) = (None, None);
+        let (mut name, mut summary, mut history) = (None, None, None);
         let (mut codes, mut data) = (Vec::new(), Vec::new());
         while !input.is_empty() {
             let key: Ident = input.parse()?;
@@ -146,7 +154,13 @@ impl Parse for Arguments {
                 "summary" => summary = Some(value(input)?),
                 "codes" => codes = named(input)?,
                 "data" => data = named(input)?,
-                _ => return Err(syn::Error::new(key.span(), "unknown; known are name, summary, codes and data")),
+                "history" => history = Some(value(input)?),
+                _ => {
+                    return Err(syn::Error::new(
+                        key.span(),
+                        "unknown; known are name, summary, codes, data and history",
+                    ));
+                }
             }
             if !input.is_empty() {
                 input.parse::<Token![,]>()?;
@@ -158,7 +172,11 @@ impl Parse for Arguments {
             summary: summary.ok_or_else(|| missing("summary = \"One sentence.\""))?,
             codes,
             data,
+            history,
         };
+        if let Some(purpose) = arguments.history.as_ref().filter(|purpose| purpose.value().trim().is_empty()) {
+            return Err(syn::Error::new(purpose.span(), "say what the ledger's history is read for"));
+        }
         for code in &arguments.codes {
             let (name, probe) = (code.name.value(), code.name.value().replace('*', "any"));
             if !is_code(&probe) || (name.contains('*') && !code.is_pattern()) {

@@ -2,13 +2,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::{Case, Fault};
+use super::{Case, Fault, PastDecision};
 use crate::json::{Json, Reader};
 use crate::{Answer, Approval, Outcome, Policy, Requirement};
 
 /// Runs the cases in a folder's `*.json` files, in the order of their names: lists of
-/// `{"name", "request", "settings"?, "settings_file"?, "data"?, "now"?, "expect": {"outcome", "codes"?,
-/// "requirements"?, "obligations"?}}`.
+/// `{"name", "request", "settings"?, "settings_file"?, "data"?, "past"?, "now"?, "expect": {"outcome", "codes"?,
+/// "requirements"?, "obligations"?}}`. `past` lists the decisions that the ledger holds: `{"action", "resource": {"type",
+/// "id"}, "outcome", "minutes_ago"}`.
 ///
 /// ```ignore
 /// #[test]
@@ -53,8 +54,24 @@ struct Written {
     settings_file: Option<String>,
     #[setting(default)]
     data: BTreeMap<String, Json>,
+    past: Option<Vec<WrittenPast>>,
     now: Option<String>,
     expect: Expect,
+}
+
+#[derive(portcullis_policy_macros::Settings)]
+struct WrittenPast {
+    action: String,
+    resource: WrittenResource,
+    outcome: String,
+    minutes_ago: u32,
+}
+
+#[derive(portcullis_policy_macros::Settings)]
+struct WrittenResource {
+    #[setting(rename = "type")]
+    kind: String,
+    id: String,
 }
 
 #[derive(portcullis_policy_macros::Settings)]
@@ -83,6 +100,9 @@ impl Written {
         case.data = self.data.clone().into_iter().collect();
         if let Some(now) = &self.now {
             case = case.now(now);
+        }
+        if let Some(past) = &self.past {
+            case = case.past(past.iter().map(|past| self.past_decision(past)));
         }
         let said = case.try_run();
         let mut difference = String::new();
@@ -132,6 +152,20 @@ impl Written {
             }
         }
         Some(difference)
+    }
+}
+
+impl Written {
+    #[expect(clippy::panic, reason = "how a test fails")]
+    fn past_decision(&self, past: &WrittenPast) -> PastDecision {
+        PastDecision {
+            action: past.action.clone(),
+            resource_type: past.resource.kind.clone(),
+            resource_id: past.resource.id.clone(),
+            outcome: Outcome::from_name(&past.outcome)
+                .unwrap_or_else(|| panic!("{}: past: {:?} is no outcome", self.name, past.outcome)),
+            minutes_ago: past.minutes_ago,
+        }
     }
 }
 

@@ -15,7 +15,7 @@ pub use cases::cases;
 use crate::json::Json;
 use crate::schema::{Rope, Schema};
 use crate::time::Time;
-use crate::{Answer, Configured, Policy, Prepared, Problem};
+use crate::{Answer, Configured, Outcome, Policy, Prepared, Problem};
 use host::Host;
 
 /// One evaluation of a policy.
@@ -27,6 +27,22 @@ pub struct Case {
     request: Json,
     now: Time,
     data: Vec<(String, Json)>,
+    past: Option<Vec<PastDecision>>,
+}
+
+/// A past decision, as questions about the history see it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PastDecision {
+    /// The action's name.
+    pub action: String,
+    /// The resource's type.
+    pub resource_type: String,
+    /// The resource's id.
+    pub resource_id: String,
+    /// What was decided.
+    pub outcome: Outcome,
+    /// How long before the case's `now`.
+    pub minutes_ago: u32,
 }
 
 /// What a policy did instead of answering.
@@ -38,6 +54,12 @@ pub enum Fault {
     Inputs(String),
     /// The case does not give a reference document that the policy declares: `load.data`.
     Data(String),
+    /// The policy asks for the history, and the case gives none: `fault.history`.
+    History(String),
+    /// The policy asks for the history without announcing it: `load.history`.
+    Unannounced(String),
+    /// The policy asks more often than it may: `fault.host-calls`.
+    HostCalls(String),
     /// `evaluate` returned an error: `fault.error`.
     Error(String),
     /// The policy panicked: `fault.trap`.
@@ -60,6 +82,7 @@ impl Case {
             request: Json::parse(REQUEST).expect("valid"),
             now: Time::parse(NOW).expect("valid"),
             data: Vec::new(),
+            past: None,
         }
     }
 
@@ -123,6 +146,14 @@ impl Case {
         self
     }
 
+    /// The past decisions that the ledger holds, none at all included. Without it, a policy that asks for the history
+    /// faults.
+    #[must_use]
+    pub fn past(mut self, decisions: impl IntoIterator<Item = PastDecision>) -> Case {
+        self.past.get_or_insert_default().extend(decisions);
+        self
+    }
+
     /// Evaluates.
     ///
     /// # Panics
@@ -167,6 +198,9 @@ impl Fault {
             Fault::Settings(_) => "load.settings",
             Fault::Inputs(_) => "load.inputs",
             Fault::Data(_) => "load.data",
+            Fault::History(_) => "fault.history",
+            Fault::Unannounced(_) => "load.history",
+            Fault::HostCalls(_) => "fault.host-calls",
             Fault::Error(_) => "fault.error",
             Fault::Trap(_) => "fault.trap",
             Fault::Answer(_) => "fault.answer",
@@ -183,6 +217,9 @@ impl std::fmt::Display for Fault {
             }
             Fault::Inputs(detail)
             | Fault::Data(detail)
+            | Fault::History(detail)
+            | Fault::Unannounced(detail)
+            | Fault::HostCalls(detail)
             | Fault::Error(detail)
             | Fault::Trap(detail)
             | Fault::Answer(detail) => write!(f, ": {detail}"),
@@ -201,7 +238,7 @@ fn run<P: Policy>(case: &Case) -> Result<Answer, Fault> {
     }
     let configured = trapping(|| Configured::<P>::new(&case.settings))?.map_err(Fault::Settings)?;
     check::inputs(configured.pointers()).map_err(Fault::Inputs)?;
-    let host = Host::new(case.request.clone(), case.now, case.data.clone());
+    let host = Host::new(case.request.clone(), case.now, case.data.clone(), case.past.clone(), P::HISTORY);
     let values = configured.pointers().iter().map(|pointer| host.value(pointer)).collect();
     let answer = host::within(host, || trapping(|| configured.evaluate(values)))?.map_err(Fault::Error)?;
     check::answer(&answer, P::CODES).map_err(Fault::Answer)?;
@@ -211,6 +248,9 @@ fn run<P: Policy>(case: &Case) -> Result<Answer, Fault> {
 /// Turns a panic into a fault, as the sandbox turns a trap into one.
 fn trapping<T>(policy: impl FnOnce() -> T) -> Result<T, Fault> {
     catch_unwind(AssertUnwindSafe(policy)).map_err(|panic| {
+        if let Some(fault) = panic.downcast_ref::<Fault>() {
+            return fault.clone();
+        }
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         Fault::Trap(text.or_else(|| panic.downcast_ref().cloned()).unwrap_or_default())
     })

@@ -73,7 +73,10 @@ fn decision(resource: &str, said: [Said; 3]) -> Decision {
         "resource": {"type": "service", "id": resource}, "context": {"environment": "production"}
     });
     let request = Request::parse(request.to_string().as_bytes(), now).unwrap();
-    let runs = said.into_iter().zip([1234, 56, 0]).map(|(said, fuel)| Some(PolicyRun { said, fuel, duration_us: 45 }));
+    let runs = said
+        .into_iter()
+        .zip([1234, 56, 0])
+        .map(|(said, fuel)| Some(PolicyRun { said, fuel, duration_us: 45, history: Vec::new() }));
     let id = "019582f0-0000-7000-8000-000000000000".parse().unwrap();
     decide(select(&set, &request), Call { id, ..Call::default() }, runs.chain([None]).collect())
 }

@@ -96,3 +96,48 @@ fn a_decision_that_was_written_is_read_back_whole() {
     let unknown = serde_json::to_string(&decision).unwrap().replacen("\"outcome\"", "\"new\":1,\"outcome\"", 1);
     assert!(DecisionView::parse(unknown.as_bytes()).is_err());
 }
+
+#[test]
+fn what_was_asked_of_the_history_is_in_the_trace_and_in_the_replay_bytes() {
+    let query = HistoryQuery {
+        action: Some("deploy".into()),
+        resource_type: None,
+        resource_id: None,
+        outcomes: vec![Outcome::Allow],
+        within_minutes: 60,
+        until: time(NOW),
+    };
+    let at = Some(time("2026-03-14T09:00:00Z"));
+    let answered = |count: u64| {
+        let answer = Ok(HistoryAnswer { count, oldest: at, latest: at });
+        vec![HistoryCall { query: query.clone(), answer }]
+    };
+    let (set, mut runs) = everything();
+    let without = serde_json::to_value(decided_as(call(1), set.clone(), runs.clone())).unwrap();
+    assert!(without["policies"].as_array().unwrap().iter().all(|policy| policy.get("history").is_none()));
+
+    runs[0].as_mut().unwrap().history = answered(1);
+    // A policy that faulted keeps what it was told before.
+    let unavailable = Err(HistoryUnavailable { reason: "it is being repaired".into() });
+    runs[4].as_mut().unwrap().history = vec![HistoryCall { query: query.clone(), answer: unavailable }];
+    let decision = decided_as(call(1), set.clone(), runs.clone());
+    let shown = serde_json::to_value(&decision).unwrap();
+    let asked =
+        json!({ "action": "deploy", "outcomes": ["allow"], "within_minutes": 60, "until": "2026-03-14T09:30:00.000Z" });
+    let at = "2026-03-14T09:00:00.000Z";
+    assert_eq!(
+        shown["policies"][0]["history"],
+        json!([{ "query": asked, "answer": { "count": 1, "oldest": at, "latest": at } }])
+    );
+    assert_eq!(shown["policies"][4]["history"], json!([{ "query": asked, "unavailable": "it is being repaired" }]));
+    let replayed: serde_json::Value = serde_json::from_slice(&decision.replay_bytes().unwrap()).unwrap();
+    for policy in [0, 4] {
+        assert_eq!(replayed["policies"][policy]["history"], shown["policies"][policy]["history"]);
+    }
+
+    // Another answer with the same verdict: the same decision, and not the same replay.
+    runs[0].as_mut().unwrap().history = answered(2);
+    let other = decided_as(call(1), set, runs);
+    assert_eq!((other.outcome(), other.degraded()), (decision.outcome(), decision.degraded()));
+    assert_ne!(other.replay_bytes().unwrap(), decision.replay_bytes().unwrap());
+}

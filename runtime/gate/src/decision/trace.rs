@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::{Evaluated, PolicySaid, WaiverStatus};
 use crate::answer::Requirement;
 use crate::digest::Sha256;
+use crate::history::HistoryCall;
 use crate::outcome::Outcome;
 use crate::set::EngineIdentity;
 
@@ -96,6 +97,9 @@ pub struct PolicyTrace<'d> {
     /// Wall time, in microseconds; `None` in [`replay_bytes`](crate::Decision::replay_bytes).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_us: Option<u64>,
+    /// What it asked of the ledger's history, in order, with the answers.
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub history: Cow<'d, [HistoryCall]>,
     /// The fault, with its detail for the operator.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[serde(borrow)]

@@ -5,7 +5,9 @@ use crate::fixtures::{BODY, admit, encode, minimal, policy, text, with_section};
 const IMPORTS: &str = r#"
     (import "$root" "log" (func (param i32 i32)))
     (import "$root" "data" (func (param i32 i32 i32 i32 i32)))
+    (import "$root" "history" (func (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))
     (import "$root" "request" (func (param i32 i32 i32)))
+    (@custom "portcullis-policy" "{\"name\":\"a\",\"version\":\"1\",\"inputs\":[],\"history\":{\"summary\":\"Counts.\"}}")
 "#;
 
 #[test]
@@ -37,11 +39,21 @@ fn what_it_can_read_and_call_in_words() {
     let data = "reads the reference documents that the policy set pins for it";
     let expected = [
         ("data", data),
+        ("history", "reads the ledger's history: how often and when something was decided"),
         ("log", "writes lines to the log of the evaluation"),
         ("request", "reads any field of the request, chosen while it runs"),
     ];
     assert_eq!(calls, expected.map(|(name, words)| Extern { name: name.into(), words: words.into() }));
     assert_eq!(report.reads, ["the whole request"]);
+    assert_eq!(report.history.unwrap().summary, "Counts.");
+}
+
+/// Whoever only says that it reads the history cannot, and the report does not say that it can.
+#[test]
+fn a_history_that_is_announced_and_not_imported() {
+    let description = br#"{"name":"a","version":"1","inputs":[],"history":{"summary":"Counts."}}"#;
+    let report = admit(&with_section(minimal(), "portcullis-policy", description));
+    assert_eq!((report.history, report.calls), (None, Vec::new()));
 }
 
 #[test]
@@ -124,6 +136,7 @@ fn the_report_has_a_stable_order() {
         "settings_schema",
         "codes",
         "data_documents",
+        "history",
         "description",
         "sizes",
         "start_function",

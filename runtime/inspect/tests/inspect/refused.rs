@@ -18,8 +18,11 @@ fn imports_beyond_the_world() {
         ("acme:billing/charge@1.0.0", "something that this host does not know"),
     ] {
         let import = format!(r#"(import "{name}" (instance (export "f" (func))))"#);
-        let refusal =
-            refuse(&text(&hand_written(&import, "")), LoadFault::World, &[name, words, "`data`, `log`, `request`"]);
+        let refusal = refuse(
+            &text(&hand_written(&import, "")),
+            LoadFault::World,
+            &[name, words, "`data`, `history`, `log`, `request`"],
+        );
         assert_eq!(refusal.report.world.verdict, WorldVerdict::Differs);
         assert!(refusal.report.calls.iter().any(|call| call.name == name && call.words.contains(words)));
         assert!(name.starts_with("acme") || refusal.detail.contains("without WASI"), "{refusal}");
@@ -102,6 +105,17 @@ fn look_alikes_of_the_imports() {
         LoadFault::World,
         &["import `log`", "expected no result, found bool"],
     );
+    let history = r#"(import "$root" "history" (func (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))"#;
+    for (from, to, words) in [
+        ("        oldest: option<string>,", "        oldest: string,", "expected option<string>, found string"),
+        ("        outcomes: list<outcome>,", "        outcomes: list<u8>,", "expected outcome, found u8"),
+        ("        count: u64,", "        count: s64,", "expected u64, found s64"),
+        ("history: func(query: history-query)", "history: func(question: history-query)", "`question`"),
+    ] {
+        assert!(WIT.contains(from), "{from:?} is not in the contract");
+        let wit = WIT.replacen(from, to, 1);
+        refuse(&encode(&wit, &format!("(module {history}{BODY})")), LoadFault::World, &["history", words]);
+    }
     let hand = hand_written("", "")
         .replace(r#"(import "log" (func $log (param "message" string)))"#, r#"(import "log" (instance))"#);
     refuse(&text(&hand), LoadFault::World, &["import `log` is an interface, not a function"]);
@@ -142,6 +156,25 @@ fn exports_missing_and_beyond_the_world() {
     refuse(&text(&swapped), LoadFault::World, &["export `evaluate` is an interface, not a function"]);
     let escaped = hand_written(r#"(import "https-only" (func))"#, "");
     refuse(&text(&escaped), LoadFault::World, &["https-only"]);
+}
+
+/// Whoever can read the ledger's history says so, and what for.
+#[test]
+fn a_history_that_is_not_announced() {
+    let policy = encode(
+        WIT,
+        &format!(
+            r#"(module (import "$root" "history" (func (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32))) {BODY})"#
+        ),
+    );
+    refuse(&policy, LoadFault::History, &["imports `history`", "announce it"]);
+    let silent = br#"{"name":"a","version":"1","inputs":[]}"#;
+    let refusal =
+        refuse(&with_section(policy.clone(), "portcullis-policy", silent), LoadFault::History, &["imports `history`"]);
+    assert!(refusal.report.calls.iter().any(|call| call.name == "history"));
+    assert_eq!(refusal.report.world.verdict, WorldVerdict::Matches);
+    let announced = br#"{"name":"a","version":"1","inputs":[],"history":{"summary":"Counts."}}"#;
+    crate::fixtures::admit(&with_section(policy, "portcullis-policy", announced));
 }
 
 /// Row 17.

@@ -1,0 +1,12 @@
+;; A resource type of 1,025 bytes.
+;; expect: fault.trap
+;; past: none
+(module
+  ;; include: history
+  ;; include: announced
+  ;; include: policy
+  ;; include: ask
+  (func $evaluate (export "evaluate") (param $inputs i32) (param $count i32) (result i32)
+    (call $history (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 16384) (i32.const 1025)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 60) (i32.const 1088))
+    (i32.const 64)))

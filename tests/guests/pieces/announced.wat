@@ -1,0 +1,1 @@
+  (@custom "portcullis-policy" "{\"name\":\"guest.hostile\",\"version\":\"0.1.0\",\"inputs\":[\"/action/name\"],\"history\":{\"summary\":\"Counts.\"}}")
