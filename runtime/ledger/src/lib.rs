@@ -15,4 +15,18 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")
 )]
 
+mod base64;
+mod checkpoint;
+mod error;
+mod key;
+mod note;
+mod proof;
+mod tree;
+
+pub use checkpoint::Checkpoint;
+pub use error::{FormatError, VerifyError};
+pub use key::{MAX_KEY_NAME_BYTES, SigningKey, VerifierKey};
+pub use note::{MAX_NOTE_BYTES, MAX_NOTE_SIGNATURES, open_note, sign_note};
 pub use portcullis_gate::Sha256;
+pub use proof::{ProofError, consistency_proof, inclusion_proof, verify_consistency, verify_inclusion};
+pub use tree::{Edge, MAX_TREE_SIZE, leaf_hash, node_hash};
