@@ -14,7 +14,7 @@ pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Bytes that are base64 text in JSON.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Base64(pub Vec<u8>);
 
 impl Serialize for Base64 {

@@ -16,17 +16,35 @@
 )]
 
 mod base64;
+mod canonical;
 mod checkpoint;
+mod commitment;
+mod dsse;
 mod error;
+mod event;
 mod key;
 mod note;
 mod proof;
+mod receipt;
+mod statement;
+#[cfg(test)]
+mod testing;
+mod time;
 mod tree;
 
 pub use checkpoint::Checkpoint;
+pub use commitment::{Commitment, Salt, keyed_digest};
 pub use error::{FormatError, VerifyError};
+pub use event::{
+    Body, DecisionBody, Engine, ErasedPart, ErasureReason, Event, KeyRotated, LeftOut, MAX_EVENT_BYTES,
+    MAX_EVENT_TEXT_BYTES, MAX_LISTED, MAX_RESOURCE_ID_BYTES, Named, PolicyFiles, PolicySetActivated, Recorded,
+    Recording, ReplayChecked, ReplayResult, RequestErased, Resource, record,
+};
 pub use key::{MAX_KEY_NAME_BYTES, SigningKey, VerifierKey};
 pub use note::{MAX_NOTE_BYTES, MAX_NOTE_SIGNATURES, open_note, sign_note};
 pub use portcullis_gate::Sha256;
 pub use proof::{ProofError, consistency_proof, inclusion_proof, verify_consistency, verify_inclusion};
+pub use receipt::{Evidence, MAX_DECISION_BYTES, MAX_RECEIPT_BYTES, Receipt, Verified};
+pub use statement::{DECISION_PREDICATE, SUMMARY_PREDICATE};
+pub use time::Time;
 pub use tree::{Edge, MAX_TREE_SIZE, leaf_hash, node_hash};
