@@ -22,6 +22,7 @@ mod commitment;
 mod dsse;
 mod error;
 mod event;
+mod export;
 mod key;
 mod note;
 mod proof;
@@ -29,6 +30,7 @@ mod receipt;
 mod statement;
 #[cfg(test)]
 mod testing;
+mod tile;
 mod time;
 mod tree;
 
@@ -40,11 +42,15 @@ pub use event::{
     MAX_EVENT_TEXT_BYTES, MAX_LISTED, MAX_RESOURCE_ID_BYTES, Named, PolicyFiles, PolicySetActivated, Recorded,
     Recording, ReplayChecked, ReplayResult, RequestErased, Resource, record,
 };
+pub use export::{CHECKPOINT_PATH, ExportError, KEY_PATH, verify_export, write_export};
 pub use key::{MAX_KEY_NAME_BYTES, SigningKey, VerifierKey};
 pub use note::{MAX_NOTE_BYTES, MAX_NOTE_SIGNATURES, open_note, sign_note};
 pub use portcullis_gate::Sha256;
 pub use proof::{ProofError, consistency_proof, inclusion_proof, verify_consistency, verify_inclusion};
 pub use receipt::{Evidence, MAX_DECISION_BYTES, MAX_RECEIPT_BYTES, Receipt, Verified};
 pub use statement::{DECISION_PREDICATE, SUMMARY_PREDICATE};
+pub use tile::{
+    MAX_ENTRY_BYTES, MAX_TILED_SIZE, TILE_WIDTH, TileKind, TilePath, decode_bundle, encode_bundle,
+};
 pub use time::Time;
 pub use tree::{Edge, MAX_TREE_SIZE, leaf_hash, node_hash};
