@@ -24,15 +24,23 @@ mod error;
 mod event;
 mod export;
 mod key;
+mod log;
 mod note;
+mod outside;
+mod position;
 mod proof;
+mod reader;
 mod receipt;
+mod sequencer;
 mod statement;
+pub mod store;
+mod store_error;
 #[cfg(test)]
 mod testing;
 mod tile;
 mod time;
 mod tree;
+mod verify;
 
 pub use checkpoint::Checkpoint;
 pub use commitment::{Commitment, Salt, keyed_digest};
@@ -44,13 +52,17 @@ pub use event::{
 };
 pub use export::{CHECKPOINT_PATH, ExportError, KEY_PATH, verify_export, write_export};
 pub use key::{MAX_KEY_NAME_BYTES, SigningKey, VerifierKey};
+pub use log::{Ledger, LedgerOptions, MAX_BLOB_BYTES};
 pub use note::{MAX_NOTE_BYTES, MAX_NOTE_SIGNATURES, open_note, sign_note};
 pub use portcullis_gate::Sha256;
+pub use position::{node_position, nodes_of};
 pub use proof::{ProofError, consistency_proof, inclusion_proof, verify_consistency, verify_inclusion};
+pub use reader::Reader;
 pub use receipt::{Evidence, MAX_DECISION_BYTES, MAX_RECEIPT_BYTES, Receipt, Verified};
+pub use sequencer::{Appended, Commit};
 pub use statement::{DECISION_PREDICATE, SUMMARY_PREDICATE};
-pub use tile::{
-    MAX_ENTRY_BYTES, MAX_TILED_SIZE, TILE_WIDTH, TileKind, TilePath, decode_bundle, encode_bundle,
-};
+pub use store_error::StoreError;
+pub use tile::{MAX_ENTRY_BYTES, MAX_TILED_SIZE, TILE_WIDTH, TileKind, TilePath, decode_bundle, encode_bundle};
 pub use time::Time;
 pub use tree::{Edge, MAX_TREE_SIZE, leaf_hash, node_hash};
+pub use verify::{MAX_PROBLEMS, Pages, Problem, ProblemCode, Verification, default_copies, verify_file, verify_store};
