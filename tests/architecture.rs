@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 /// What each crate of ours may depend on, of ours.
-const ALLOWED: [(&str, &[&str]); 6] = [
+const ALLOWED: [(&str, &[&str]); 7] = [
     ("portcullis-gate", &[]),
     ("portcullis-inspect", &["portcullis-gate"]),
     ("portcullis-engine", &["portcullis-gate", "portcullis-inspect"]),
+    ("portcullis-ledger", &["portcullis-gate"]),
     ("portcullis", &["portcullis-gate", "portcullis-engine"]),
     ("portcullis-cli", &["portcullis-gate", "portcullis-inspect", "portcullis-engine", "portcullis"]),
     ("portcullis-tests", &["portcullis-gate", "portcullis-inspect", "portcullis-engine", "portcullis"]),

@@ -1,0 +1,293 @@
+//! What a leaf of the log says: an event in [canonical JSON](https://www.rfc-editor.org/rfc/rfc8785) without floats.
+//!
+//! `{"body":{..},"id":"<UUIDv7>","time":"<RFC 3339, UTC, milliseconds>","type":"decision","v":1}`. Nothing about a
+//! person is in an event: it commits to the request and to the decision, which are kept beside the log and can be
+//! erased.
+
+mod decision;
+
+use std::collections::BTreeMap;
+
+use portcullis_gate::Sha256;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::canonical::{self, Numbers};
+use crate::error::FormatError;
+use crate::key::VerifierKey;
+use crate::time::Time;
+
+pub(crate) use decision::Facts;
+pub use decision::{DecisionBody, Engine, LeftOut, MAX_LISTED, Named, Recorded, Recording, Resource, record};
+
+/// Longest event, in bytes.
+pub const MAX_EVENT_BYTES: usize = 16 * 1024;
+/// Longest text in an event that comes from outside, in bytes: an action, a resource's type, a correlation id.
+pub const MAX_EVENT_TEXT_BYTES: usize = 256;
+/// Longest id of a resource, in bytes.
+pub const MAX_RESOURCE_ID_BYTES: usize = 1024;
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// A UUIDv7. That of a decision is the decision's.
+    pub id: Uuid,
+    /// When, by the host's clock.
+    pub time: Time,
+    /// What.
+    pub body: Body,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// `policy-set.activated`: from here on, this set decides.
+    PolicySetActivated(PolicySetActivated),
+    /// `decision`: a request was decided.
+    Decision(Box<DecisionBody>),
+    /// `replay.checked`: a decision was made again from what is stored.
+    ReplayChecked(ReplayChecked),
+    /// `request.erased`: what a decision commits to is no longer stored.
+    RequestErased(RequestErased),
+    /// `key.rotated`: later checkpoints are signed by another key.
+    KeyRotated(Box<KeyRotated>),
+}
+
+/// A policy set that decides from here on. Its files are plain content-addressed blobs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicySetActivated {
+    /// The set's name.
+    pub name: String,
+    /// Digest of everything that can change a decision.
+    pub sha256: Sha256,
+    /// Of the manifest's bytes.
+    pub manifest_sha256: Sha256,
+    /// Of the lock's bytes, which name every file of the set.
+    pub lock_sha256: Sha256,
+    /// The policies, in the manifest's order; where they do not fit, the first of them.
+    pub policies: Vec<PolicyFiles>,
+    /// How many policies are not listed.
+    pub policies_left_out: u64,
+}
+
+/// What one policy is made of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyFiles {
+    /// Its name in the set.
+    pub name: String,
+    /// Of the component; `null` where its file could not be read.
+    pub module_sha256: Option<Sha256>,
+    /// Of the settings text; `null` where its file could not be read.
+    pub settings_sha256: Option<Sha256>,
+    /// Of each reference document.
+    pub data: BTreeMap<String, Sha256>,
+}
+
+/// What came of replaying a decision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReplayChecked {
+    /// The decision's id.
+    pub decision: Uuid,
+    /// The decision's leaf.
+    pub index: u64,
+    /// What came of it.
+    pub result: ReplayResult,
+    /// What replayed it.
+    pub engine: Engine,
+}
+
+/// What came of replaying a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReplayResult {
+    /// The same decision, byte for byte.
+    Match,
+    /// Another decision.
+    Differs,
+    /// What it needs was erased.
+    Erased,
+    /// A policy ran into the limit on wall time, which a replay cannot repeat.
+    HostTimeLimit,
+    /// The engine is not the one that decided.
+    EngineChanged,
+}
+
+/// What is no longer stored of a decision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestErased {
+    /// The decision's id.
+    pub decision: Uuid,
+    /// The decision's leaf.
+    pub index: u64,
+    /// What was erased, with its salt; at least one part, in this order, each once.
+    pub parts: Vec<ErasedPart>,
+    /// Why.
+    pub reason: ErasureReason,
+    /// The ticket or order that asks for it, without personal data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+}
+
+/// A part of what is stored of a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErasedPart {
+    /// The request.
+    Request,
+    /// The decision as a whole.
+    Decision,
+}
+
+/// Why something was erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErasureReason {
+    /// It was kept as long as it was to be kept.
+    Retention,
+    /// A person whom it is about asked for it.
+    DataSubject,
+    /// An operator, for another reason.
+    Operator,
+}
+
+/// From the next checkpoint on, another key signs. The last checkpoint of the previous key must cover this event: that
+/// is how the previous key vouches for the next one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyRotated {
+    /// The key that signed until now.
+    pub previous: VerifierKey,
+    /// The key that signs from now on; of the same name.
+    pub next: VerifierKey,
+}
+
+impl Event {
+    /// The event's bytes: a leaf of the log.
+    ///
+    /// # Errors
+    /// [`FormatError`]: the event is larger than [`MAX_EVENT_BYTES`], or contradicts itself.
+    pub fn encode(&self) -> Result<Vec<u8>, FormatError> {
+        self.check()?;
+        let wire = Wire { v: VERSION, kind: self.kind().to_owned(), time: self.time, id: self.id, body: self.body()? };
+        canonical::encode(WHAT, &wire, Numbers::Integers, MAX_EVENT_BYTES)
+    }
+
+    /// Reads the bytes of an event: the ones that [`Event::encode`] gives, and no others.
+    ///
+    /// # Errors
+    /// [`FormatError`]: what is wrong with them.
+    pub fn decode(bytes: &[u8]) -> Result<Event, FormatError> {
+        let wire: Wire = canonical::decode(WHAT, bytes, Numbers::Integers, MAX_EVENT_BYTES)?;
+        if wire.v != VERSION {
+            return Err(FormatError::malformed(WHAT, format!("version {}, not {VERSION}", wire.v)));
+        }
+        let body = match wire.kind.as_str() {
+            "policy-set.activated" => Body::PolicySetActivated(typed(wire.body)?),
+            "decision" => Body::Decision(typed(wire.body)?),
+            "replay.checked" => Body::ReplayChecked(typed(wire.body)?),
+            "request.erased" => Body::RequestErased(typed(wire.body)?),
+            "key.rotated" => Body::KeyRotated(typed(wire.body)?),
+            _ => return Err(FormatError::malformed(WHAT, "unknown type")),
+        };
+        let event = Event { id: wire.id, time: wire.time, body };
+        // The body's types may have read over something, such as a member that is null instead of absent.
+        if event.encode()? != bytes {
+            return Err(FormatError::malformed(WHAT, "the body is not in canonical form"));
+        }
+        Ok(event)
+    }
+
+    /// The event's type as it is written.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self.body {
+            Body::PolicySetActivated(_) => "policy-set.activated",
+            Body::Decision(_) => "decision",
+            Body::ReplayChecked(_) => "replay.checked",
+            Body::RequestErased(_) => "request.erased",
+            Body::KeyRotated(_) => "key.rotated",
+        }
+    }
+
+    fn body(&self) -> Result<Value, FormatError> {
+        let value = match &self.body {
+            Body::PolicySetActivated(body) => serde_json::to_value(body),
+            Body::Decision(body) => serde_json::to_value(body),
+            Body::ReplayChecked(body) => serde_json::to_value(body),
+            Body::RequestErased(body) => serde_json::to_value(body),
+            Body::KeyRotated(body) => serde_json::to_value(body),
+        };
+        value.map_err(|error| FormatError::malformed(WHAT, error.to_string()))
+    }
+
+    fn check(&self) -> Result<(), FormatError> {
+        if self.id.get_version_num() != 7 {
+            return Err(FormatError::malformed(WHAT, "the id is no UUIDv7"));
+        }
+        match &self.body {
+            Body::Decision(body) => body.check(),
+            Body::RequestErased(body) => {
+                let sorted = body.parts.iter().zip(body.parts.iter().skip(1)).all(|(a, b)| a < b);
+                if body.parts.is_empty() || !sorted {
+                    return Err(FormatError::malformed(WHAT, "the erased parts are none, or not in order"));
+                }
+                check_text("reference", body.reference.as_deref().unwrap_or_default(), MAX_EVENT_TEXT_BYTES)
+            }
+            Body::KeyRotated(body) => {
+                let KeyRotated { previous, next } = &**body;
+                if previous.name() != next.name() || previous == next {
+                    return Err(FormatError::malformed(WHAT, "the keys are the same, or of two logs"));
+                }
+                Ok(())
+            }
+            Body::PolicySetActivated(_) | Body::ReplayChecked(_) => Ok(()),
+        }
+    }
+}
+
+impl PolicySetActivated {
+    /// Leaves out policies from the end until the event fits.
+    pub fn fit(&mut self) {
+        let listed = self.policies.len();
+        self.policies.truncate(MAX_LISTED);
+        while self.policies.len() > 1
+            && serde_json::to_vec(self).map_or(usize::MAX, |json| json.len()) > MAX_EVENT_BYTES - ENVELOPE_BYTES
+        {
+            self.policies.pop();
+        }
+        self.policies_left_out += (listed - self.policies.len()) as u64;
+    }
+}
+
+/// The whole event; members in any order, because they are sorted when they are written.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wire {
+    v: u64,
+    #[serde(rename = "type")]
+    kind: String,
+    time: Time,
+    id: Uuid,
+    body: Value,
+}
+
+fn typed<T: serde::de::DeserializeOwned>(body: Value) -> Result<T, FormatError> {
+    serde_json::from_value(body).map_err(|error| FormatError::malformed(WHAT, error.to_string()))
+}
+
+fn check_text(what: &'static str, text: &str, limit: usize) -> Result<(), FormatError> {
+    FormatError::check_size(what, text.len(), limit)
+}
+
+const WHAT: &str = "event";
+const VERSION: u64 = 1;
+/// More than everything but the body takes.
+const ENVELOPE_BYTES: usize = 256;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,356 @@
+//! The open ledger.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::outside;
+use crate::reader::Reader;
+use crate::sequencer::{Appended, Job, Sequencer, Shared, sign_edge};
+use crate::store::sqlite::{Sqlite, SqliteOptions, SqliteReaders, WriterLock, beside};
+use crate::store::{Entry, Identity, OpenReader, ReadStore, Store};
+use crate::store_error::StoreError;
+use crate::{
+    Checkpoint, Edge, MAX_EVENT_BYTES, SigningKey, VerifierKey, consistency_proof, leaf_hash, node_position,
+    verify_consistency,
+};
+
+/// Largest payload or blob, in bytes.
+pub const MAX_BLOB_BYTES: usize = 256 << 20;
+
+/// How a ledger is opened.
+#[derive(Clone, Debug)]
+pub struct LedgerOptions {
+    /// The file with the signing key. Made, with mode 0600, together with the ledger. Default: `FILE.key`.
+    pub key: Option<PathBuf>,
+    /// Where copies of the newest checkpoint are kept. Default: `FILE.checkpoint`. Each should be where whoever could
+    /// put back an old database could not put back an old copy.
+    pub copies: Option<Vec<PathBuf>>,
+    /// Lets copies be missing although the ledger has events: for adding one, once.
+    pub add_copies: bool,
+    /// A new ledger's origin, the name in its checkpoints. Default: `portcullis.local/` and a UUID.
+    pub origin: Option<String>,
+    /// Most entries that wait; one more is answered with [`StoreError::Overloaded`].
+    pub max_queue: usize,
+    /// Most entries of one transaction.
+    pub max_batch: usize,
+    /// How long to wait for another writer to go away.
+    pub lock_wait: Duration,
+    /// Bytes of a page of a new SQLite database.
+    pub page_bytes: u32,
+}
+
+impl Default for LedgerOptions {
+    fn default() -> LedgerOptions {
+        let sqlite = SqliteOptions::default();
+        LedgerOptions {
+            key: None,
+            copies: None,
+            add_copies: false,
+            origin: None,
+            max_queue: 4096,
+            max_batch: 1024,
+            lock_wait: sqlite.lock_wait,
+            page_bytes: sqlite.page_bytes,
+        }
+    }
+}
+
+/// A ledger that is open for appending. Dropping it waits for what is queued, writes the last checkpoint and closes.
+pub struct Ledger {
+    queue: Option<SyncSender<Job>>,
+    max_queue: usize,
+    shared: Arc<Shared>,
+    reader: Option<Reader>,
+    sequencer: Option<JoinHandle<Box<dyn Store>>>,
+    publisher: Option<JoinHandle<()>>,
+    verifier: VerifierKey,
+}
+
+impl Ledger {
+    /// Opens the ledger in a SQLite file, or makes one where there is none. O(log n).
+    ///
+    /// # Errors
+    /// [`StoreError`]: another writer, another format, another key, a database that is behind a signed checkpoint or does
+    /// not continue it, a copy that is missing.
+    pub fn open(path: &Path, options: &LedgerOptions) -> Result<Ledger, StoreError> {
+        let key_file = options.key.clone().unwrap_or_else(|| beside(path, "key"));
+        let copies = options.copies.clone().unwrap_or_else(|| vec![beside(path, "checkpoint")]);
+        let lock = WriterLock::take(path, options.lock_wait)?;
+        let store = if Sqlite::is_new(path)? {
+            let key = new_key(&key_file, &copies, options)?;
+            let identity = identity_of(&key);
+            let sqlite = SqliteOptions { lock_wait: options.lock_wait, page_bytes: options.page_bytes };
+            Sqlite::create(path, lock, &identity, &sqlite)?
+        } else {
+            Sqlite::open(path, lock)?
+        };
+        let key = outside::read_key(&key_file)?
+            .ok_or_else(|| StoreError::file(&key_file, "the ledger's signing key is missing"))?;
+        let readers = Arc::new(SqliteReaders::new(path.to_owned()));
+        Ledger::start(Box::new(store), readers, (key, &key_file), copies, options)
+    }
+
+    /// Opens the ledger in a store that was opened for writing.
+    ///
+    /// # Errors
+    /// As for [`Ledger::open`].
+    pub fn start(
+        mut store: Box<dyn Store>,
+        readers: Arc<dyn OpenReader>,
+        (key, key_file): (SigningKey, &Path),
+        copies: Vec<PathBuf>,
+        options: &LedgerOptions,
+    ) -> Result<Ledger, StoreError> {
+        let verifier = key.verifier().clone();
+        let identity = store.identity()?;
+        if identity != identity_of(&key) {
+            let (found, expected) = (verifier.to_string(), identity.verifier_key);
+            return Err(StoreError::WrongKey { path: key_file.to_owned(), found, expected });
+        }
+        let edge = edge_of(store.as_mut())?;
+        if let Some(note) = store.checkpoint()? {
+            check_prefix(store.as_mut(), &edge, &note, &verifier, key_file)?;
+        }
+        for copy in &copies {
+            match outside::read_copy(copy)? {
+                Some(note) => check_prefix(store.as_mut(), &edge, &note, &verifier, copy)?,
+                None if edge.size() == 0 || options.add_copies => {}
+                None => return Err(StoreError::CopyMissing { path: copy.clone(), size: edge.size() }),
+            }
+        }
+        let note = sign_edge(&edge, &key)?;
+        copies.iter().try_for_each(|copy| outside::write_text(copy, &note))?;
+
+        let size = edge.size();
+        let shared = Arc::new(Shared::new(size, note));
+        let (queue, jobs) = sync_channel(options.max_queue.max(1));
+        let sequencer = Sequencer::new(store, edge, key, Arc::clone(&shared), options.max_batch.max(1));
+        let sequencer = spawn("ledger-sequencer", move || sequencer.run(&jobs))?;
+        let publisher = {
+            let (shared, readers) = (Arc::clone(&shared), Arc::clone(&readers));
+            spawn("ledger-publisher", move || outside::publish(&shared, &copies, &readers, size))?
+        };
+        Ok(Ledger {
+            queue: Some(queue),
+            max_queue: options.max_queue.max(1),
+            shared,
+            reader: Some(Reader::new(readers)),
+            sequencer: Some(sequencer),
+            publisher: Some(publisher),
+            verifier,
+        })
+    }
+
+    /// Appends an entry and waits until it is durable. Many threads may do so at once; what they bring is committed
+    /// together.
+    ///
+    /// # Errors
+    /// [`StoreError::Overloaded`] at once where the queue is full and [`StoreError::Refused`] for an entry that can never
+    /// be appended, with nothing written. [`StoreError::Stopped`] after a failed write or sync: whether this entry is
+    /// durable is then unknown, and nothing is taken any more.
+    pub fn append(&self, entry: Entry) -> Result<Appended, StoreError> {
+        check_bounds(&entry)?;
+        self.shared.check()?;
+        let (answer, answered) = sync_channel(1);
+        let Some(queue) = &self.queue else {
+            return Err(closed());
+        };
+        match queue.try_send(Job { entry, answer }) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => return Err(StoreError::Overloaded { queued: self.max_queue }),
+            Err(TrySendError::Disconnected(_)) => return self.shared.check().and(Err(closed())),
+        }
+        match answered.recv() {
+            Ok(answer) => answer,
+            // The sequencer's thread is gone, which only a panic explains.
+            Err(_) => {
+                self.shared.stop(&closed());
+                self.shared.check().and(Err(closed()))
+            }
+        }
+    }
+
+    /// Whether the ledger still takes entries.
+    ///
+    /// # Errors
+    /// [`StoreError::Stopped`] with the first cause.
+    pub fn check(&self) -> Result<(), StoreError> {
+        self.shared.check()
+    }
+
+    /// The newest signed checkpoint, a signed note. It may not yet speak of an event that was just committed.
+    #[must_use]
+    pub fn checkpoint(&self) -> String {
+        self.shared.newest().note
+    }
+
+    /// Waits for a signed checkpoint of at least that many events: of `index + 1` for one that proves the event `index`.
+    ///
+    /// # Errors
+    /// [`StoreError::Stopped`], or [`StoreError::Refused`] where there is none within `wait`.
+    pub fn checkpoint_of(&self, size: u64, wait: Duration) -> Result<String, StoreError> {
+        let newest = self.shared.wait(Some(wait), |newest| newest.size >= size);
+        if newest.size >= size {
+            return Ok(newest.note);
+        }
+        self.shared.check()?;
+        Err(StoreError::refused(format!("the newest checkpoint is of {} events, not {size}", newest.size)))
+    }
+
+    /// The key that verifies the ledger's checkpoints.
+    #[must_use]
+    pub fn verifier_key(&self) -> &VerifierKey {
+        &self.verifier
+    }
+
+    /// The ledger's origin: the name in its checkpoints.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        self.verifier.name()
+    }
+
+    /// Reads what is committed.
+    ///
+    /// # Errors
+    /// [`StoreError::Stopped`] while the ledger is being closed; never otherwise.
+    pub fn reader(&self) -> Result<&Reader, StoreError> {
+        self.reader.as_ref().ok_or_else(closed)
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        // What is queued is still committed; then the copies; then the readers, so that the writer closes last and
+        // leaves one file.
+        drop(self.queue.take());
+        let store = self.sequencer.take().and_then(|thread| thread.join().ok());
+        self.shared.update(|newest| newest.closing = true);
+        if let Some(thread) = self.publisher.take() {
+            let _ = thread.join();
+        }
+        drop(self.reader.take());
+        if let Some(mut store) = store {
+            if self.shared.check().is_err() {
+                store.abandon();
+            }
+            drop(store);
+        }
+    }
+}
+
+/// The tree's right edge, from the nodes that are stored.
+pub(crate) fn edge_of(store: &mut dyn ReadStore) -> Result<Edge, StoreError> {
+    let size = store.size()?;
+    let mut nodes = Vec::new();
+    let mut start = 0u64;
+    for level in (0..64u8).rev().filter(|level| size >> level & 1 == 1) {
+        nodes.push(stored_node(store, level, start >> level)?);
+        start += 1 << level;
+    }
+    Edge::from_parts(size, nodes).map_err(|e| StoreError::damaged(e.to_string()))
+}
+
+/// A complete node: a leaf's hash from the leaf, any other as stored.
+pub(crate) fn stored_node(store: &mut dyn ReadStore, level: u8, index: u64) -> Result<crate::Sha256, StoreError> {
+    let missing = || StoreError::damaged(format!("node {index} of level {level} is missing"));
+    if level == 0 {
+        return store.leaf(index)?.map(|leaf| leaf_hash(&leaf)).ok_or_else(missing);
+    }
+    let position = node_position(level, index).ok_or_else(missing)?;
+    store.node(position)?.ok_or_else(missing)
+}
+
+/// Refuses a store that is behind a signed checkpoint or does not continue it.
+fn check_prefix(
+    store: &mut dyn ReadStore,
+    edge: &Edge,
+    note: &str,
+    key: &VerifierKey,
+    path: &Path,
+) -> Result<(), StoreError> {
+    let signed = Checkpoint::open(note, key).map_err(|e| StoreError::file(path, e.to_string()))?;
+    let (old, new) = (signed.size(), edge.size());
+    if old > new {
+        return Err(StoreError::Behind { path: path.to_owned(), copy: old, size: new });
+    }
+    let differs = |problem: String| StoreError::NotPrefix { path: path.to_owned(), size: old, problem };
+    let root = prefix_root(store, old)?;
+    if root != signed.root() {
+        return Err(differs(format!("its root is {}, the database's {}", signed.root().short(), root.short())));
+    }
+    if old > 0 {
+        let proof = consistency_proof(old, new, |level, index| stored_node(store, level, index))
+            .map_err(|e| differs(e.to_string()))?;
+        verify_consistency(old, &root, new, &edge.root(), &proof).map_err(|e| differs(e.to_string()))?;
+    }
+    Ok(())
+}
+
+/// The root of the first `size` leaves, from the nodes that are stored.
+fn prefix_root(store: &mut dyn ReadStore, size: u64) -> Result<crate::Sha256, StoreError> {
+    let mut nodes = Vec::new();
+    let mut start = 0u64;
+    for level in (0..64u8).rev().filter(|level| size >> level & 1 == 1) {
+        nodes.push(stored_node(store, level, start >> level)?);
+        start += 1 << level;
+    }
+    Edge::from_parts(size, nodes).map(|edge| edge.root()).map_err(|e| StoreError::damaged(e.to_string()))
+}
+
+fn new_key(path: &Path, copies: &[PathBuf], options: &LedgerOptions) -> Result<SigningKey, StoreError> {
+    let found = outside::read_key(path)?;
+    for copy in copies {
+        let Some(note) = outside::read_copy(copy)? else { continue };
+        let Some(key) = &found else {
+            return Err(StoreError::file(copy, "there is a checkpoint, but neither its database nor its key"));
+        };
+        let signed = Checkpoint::open(&note, key.verifier()).map_err(|e| StoreError::file(copy, e.to_string()))?;
+        if signed.size() > 0 {
+            return Err(StoreError::Behind { path: copy.clone(), copy: signed.size(), size: 0 });
+        }
+    }
+    match found {
+        Some(key) => Ok(key),
+        None => {
+            let origin = options.origin.clone();
+            outside::make_key(path, &origin.unwrap_or_else(|| format!("portcullis.local/{}", uuid::Uuid::now_v7())))
+        }
+    }
+}
+
+fn identity_of(key: &SigningKey) -> Identity {
+    Identity { origin: key.verifier().name().to_owned(), verifier_key: key.verifier().to_string() }
+}
+
+fn check_bounds(entry: &Entry) -> Result<(), StoreError> {
+    let leaf = entry.event.leaf.len();
+    if leaf == 0 || leaf > MAX_EVENT_BYTES {
+        return Err(StoreError::refused(format!("the event has {leaf} bytes, at most {MAX_EVENT_BYTES} are taken")));
+    }
+    if entry.event.columns.is_some() && (entry.request.is_none() || entry.decision.is_none()) {
+        return Err(StoreError::refused("a decision without its request or its JSON"));
+    }
+    if entry.idempotency.is_some() && entry.request.is_none() {
+        return Err(StoreError::refused("an idempotency key without a request"));
+    }
+    let payloads = entry.request.iter().chain(&entry.decision).map(|payload| payload.bytes.len());
+    let largest = payloads.chain(entry.blobs.iter().map(|blob| blob.bytes().len())).max().unwrap_or(0);
+    if largest > MAX_BLOB_BYTES {
+        return Err(StoreError::refused(format!("a blob has {largest} bytes, at most {MAX_BLOB_BYTES} are taken")));
+    }
+    Ok(())
+}
+
+fn closed() -> StoreError {
+    StoreError::Stopped { cause: "the sequencer ended".to_owned() }
+}
+
+fn spawn<T: Send + 'static>(name: &str, run: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>, StoreError> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(run)
+        .map_err(|e| StoreError::io(Path::new(name), "starting a thread", e))
+}

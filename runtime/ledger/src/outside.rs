@@ -1,0 +1,99 @@
+//! Files beside the database: the signing key, and copies of the newest signed checkpoint.
+//!
+//! A copy never leads: it is written after the commit that it speaks of. It may lag, so a database may be ahead of its
+//! copies and never behind. Files are replaced by a rename, so that a crash leaves the old one or the new one.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::sequencer::Shared;
+use crate::store::OpenReader;
+use crate::store::sqlite::{beside, sync_folder};
+use crate::store_error::StoreError;
+use crate::{MAX_NOTE_BYTES, SigningKey};
+
+/// Least time from one writing of the copies to the next. Checkpoints in between are skipped: each speaks for all before.
+const MIN_COPY_INTERVAL: Duration = Duration::from_millis(100);
+/// Largest key file, in bytes.
+const MAX_KEY_FILE_BYTES: usize = 1024;
+
+/// Reads a small text file; `None` where there is none.
+pub(crate) fn read_text(path: &Path, limit: usize) -> Result<Option<String>, StoreError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(StoreError::io(path, "opening", e)),
+    };
+    let mut text = String::new();
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    file.take(most).read_to_string(&mut text).map_err(|e| StoreError::io(path, "reading", e))?;
+    if text.len() > limit {
+        return Err(StoreError::file(path, format!("larger than {limit} bytes")));
+    }
+    Ok(Some(text))
+}
+
+/// Replaces a file, durably, readable by its owner only.
+pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), StoreError> {
+    let new = beside(path, "new");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&new)
+        .map_err(|e| StoreError::io(&new, "creating", e))?;
+    file.write_all(text.as_bytes()).map_err(|e| StoreError::io(&new, "writing", e))?;
+    file.sync_all().map_err(|e| StoreError::io(&new, "syncing", e))?;
+    std::fs::rename(&new, path).map_err(|e| StoreError::io(path, "renaming", e))?;
+    sync_folder(path)
+}
+
+/// The key in a file; `None` where there is none.
+pub(crate) fn read_key(path: &Path) -> Result<Option<SigningKey>, StoreError> {
+    let Some(text) = read_text(path, MAX_KEY_FILE_BYTES)? else {
+        return Ok(None);
+    };
+    // The problem names nothing of the text.
+    SigningKey::from_text(text.trim_end_matches('\n')).map(Some).map_err(|e| StoreError::file(path, e.to_string()))
+}
+
+/// Makes a key and writes it to a file where there is none.
+pub(crate) fn make_key(path: &Path, origin: &str) -> Result<SigningKey, StoreError> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|e| StoreError::file(path, format!("no randomness for a key: {e}")))?;
+    let key = SigningKey::from_seed(origin, &seed).map_err(|e| StoreError::file(path, e.to_string()))?;
+    write_text(path, &format!("{}\n", key.to_secret_text()))?;
+    Ok(key)
+}
+
+/// Reads a copy; `None` where there is none.
+pub(crate) fn read_copy(path: &Path) -> Result<Option<String>, StoreError> {
+    read_text(path, MAX_NOTE_BYTES)
+}
+
+/// Writes the newest checkpoint to every copy whenever there is a newer one, until the ledger closes or stops.
+pub(crate) fn publish(shared: &Shared, copies: &[PathBuf], readers: &Arc<dyn OpenReader>, mut published: u64) {
+    loop {
+        let newest = shared.wait(None, |newest| newest.size > published || newest.closing);
+        if shared.check().is_err() {
+            return;
+        }
+        if newest.size > published {
+            let written = copies.iter().try_for_each(|copy| write_text(copy, &newest.note));
+            if let Err(error) = written.and_then(|()| readers.tend()) {
+                shared.stop(&error);
+                return;
+            }
+            published = newest.size;
+        }
+        if newest.closing {
+            return;
+        }
+        shared.wait(Some(MIN_COPY_INTERVAL), |newest| newest.closing);
+    }
+}

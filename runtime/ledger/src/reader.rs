@@ -1,0 +1,158 @@
+//! Reading a ledger, from any number of threads, while it is written to or not.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use uuid::Uuid;
+
+use crate::log::stored_node;
+use crate::store::sqlite::{Sqlite, SqliteReaders};
+use crate::store::{
+    EventRow, HistoryAnswer, HistoryQuery, Identity, ListFilter, ListedDecision, OpenReader, ReadStore, Role,
+    StoredPayload,
+};
+use crate::store_error::StoreError;
+use crate::{ProofError, Sha256, consistency_proof, inclusion_proof};
+
+/// Connections that are kept for the next reading.
+const MAX_IDLE: usize = 8;
+
+/// Reads what is committed. Connections are opened as needed and kept.
+pub struct Reader {
+    opener: Arc<dyn OpenReader>,
+    idle: Mutex<Vec<Box<dyn ReadStore>>>,
+}
+
+impl Reader {
+    /// Opens a SQLite ledger for reading only. Another process may have it open for writing.
+    ///
+    /// # Errors
+    /// [`StoreError::Foreign`], [`StoreError::Version`], or what SQLite says.
+    pub fn open(path: &Path) -> Result<Reader, StoreError> {
+        let reader = Reader::new(Arc::new(SqliteReaders::new(path.to_owned())));
+        reader.keep(Box::new(Sqlite::open_reader(path)?));
+        Ok(reader)
+    }
+
+    pub(crate) fn new(opener: Arc<dyn OpenReader>) -> Reader {
+        Reader { opener, idle: Mutex::new(Vec::new()) }
+    }
+
+    /// Reads with one connection. After an error the connection is not used again.
+    ///
+    /// # Errors
+    /// What `read` says, or [`StoreError`] where no connection can be opened.
+    pub fn with<T>(&self, read: impl FnOnce(&mut dyn ReadStore) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let found = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut store = match found {
+            Some(store) => store,
+            None => self.opener.open_reader()?,
+        };
+        let result = read(store.as_mut())?;
+        self.keep(store);
+        Ok(result)
+    }
+
+    /// How many events there are.
+    ///
+    /// # Errors
+    /// [`StoreError`], here and below: the store could not be read or is damaged.
+    pub fn size(&self) -> Result<u64, StoreError> {
+        self.with(|store| store.size())
+    }
+
+    /// The ledger's origin and verifier key.
+    pub fn identity(&self) -> Result<Identity, StoreError> {
+        self.with(|store| store.identity())
+    }
+
+    /// The events of a range of indexes, in order.
+    pub fn events(&self, range: Range<u64>) -> Result<Vec<(u64, EventRow)>, StoreError> {
+        self.with(|store| store.events(range))
+    }
+
+    /// The index and bytes of the event of that id.
+    pub fn find(&self, id: Uuid) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
+        self.with(|store| {
+            let Some(index) = store.find(id)? else { return Ok(None) };
+            let leaf = store.leaf(index)?.ok_or_else(|| StoreError::damaged(format!("event {index} is missing")))?;
+            Ok(Some((index, leaf)))
+        })
+    }
+
+    /// The bytes of that digest. They are hashed again, and other bytes are an error.
+    pub fn blob(&self, sha256: &Sha256) -> Result<Option<Vec<u8>>, StoreError> {
+        self.with(|store| {
+            let found = store.blob(sha256)?;
+            match &found {
+                Some(bytes) if Sha256::of(bytes) != *sha256 => {
+                    Err(StoreError::damaged(format!("the blob {sha256} has other bytes")))
+                }
+                _ => Ok(found),
+            }
+        })
+    }
+
+    /// The request that the decision of that id is about. Its bytes are not compared with the event's commitment here.
+    pub fn request_of(&self, id: Uuid) -> Result<Option<StoredPayload>, StoreError> {
+        self.payload_of(id, Role::Request)
+    }
+
+    /// The full JSON of the decision of that id. Its bytes are not compared with the event's commitment here.
+    pub fn decision_of(&self, id: Uuid) -> Result<Option<StoredPayload>, StoreError> {
+        self.payload_of(id, Role::Decision)
+    }
+
+    /// A complete node of the tree. Level 0 are the leaves' hashes.
+    pub fn node(&self, level: u8, index: u64) -> Result<Sha256, StoreError> {
+        self.with(|store| stored_node(store, level, index))
+    }
+
+    /// Decisions, the latest index first.
+    pub fn list(&self, filter: &ListFilter, limit: u32) -> Result<Vec<ListedDecision>, StoreError> {
+        self.with(|store| store.list(filter, limit))
+    }
+
+    /// Counts decisions.
+    pub fn history(&self, query: &HistoryQuery) -> Result<HistoryAnswer, StoreError> {
+        self.with(|store| store.history(query))
+    }
+
+    /// The inclusion proof of the event of that index in the tree of the first `size` events.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] where there is no such event or tree.
+    pub fn prove_inclusion(&self, index: u64, size: u64) -> Result<Vec<Sha256>, StoreError> {
+        self.with(|store| inclusion_proof(index, size, |level, index| stored_node(store, level, index)).map_err(proof))
+    }
+
+    /// The proof that the tree of the first `old` events is a prefix of that of the first `new`.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] where there are no such trees.
+    pub fn prove_consistency(&self, old: u64, new: u64) -> Result<Vec<Sha256>, StoreError> {
+        self.with(|store| consistency_proof(old, new, |level, index| stored_node(store, level, index)).map_err(proof))
+    }
+
+    fn payload_of(&self, id: Uuid, role: Role) -> Result<Option<StoredPayload>, StoreError> {
+        self.with(|store| match store.find(id)? {
+            Some(index) => store.payload(index, role),
+            None => Ok(None),
+        })
+    }
+
+    fn keep(&self, store: Box<dyn ReadStore>) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < MAX_IDLE {
+            idle.push(store);
+        }
+    }
+}
+
+fn proof(error: ProofError<StoreError>) -> StoreError {
+    match error {
+        ProofError::Node(error) => error,
+        other => StoreError::refused(other.to_string()),
+    }
+}

@@ -1,0 +1,315 @@
+//! The one writer of a ledger: a thread that takes whatever is queued, commits it in one transaction, and answers.
+//!
+//! While a commit waits for the disk the next batch queues up, so the batches are as large as the load asks for, and
+//! there is no timer. An answer leaves only after the commit returned. After the first failed write or sync nothing is
+//! written again: the ledger is stopped until it is opened anew, which looks at what is really there.
+
+use std::collections::HashSet;
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use crate::store::{Entry, HistoryAnswer, Store, StoredPayload};
+use crate::store_error::StoreError;
+use crate::{Checkpoint, Edge, Sha256, SigningKey, leaf_hash, node_position};
+
+/// What became of an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Appended {
+    /// It is in the ledger, and durable.
+    Committed(Commit),
+    /// Its idempotency key was used before for the same request: nothing was appended, and this was the answer then.
+    Repeated {
+        /// The index of the event then.
+        index: u64,
+        /// The decision's JSON then, unless it was stored without one.
+        decision: Option<StoredPayload>,
+    },
+    /// Its idempotency key was used before for another request: nothing was appended.
+    Conflict {
+        /// The index of the event then.
+        index: u64,
+    },
+    /// What the entry rests on is no longer so: nothing was appended.
+    HistoryChanged {
+        /// Which of the entry's questions has another answer, from 0.
+        question: usize,
+        /// The answer now.
+        now: HistoryAnswer,
+    },
+}
+
+/// Where a committed event is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// The event's index: the number of its leaf, from 0.
+    pub index: u64,
+    /// The hash of its leaf.
+    pub leaf_hash: Sha256,
+    /// Whether files beside the database still hold what this entry erased, because a reader had them open. They are
+    /// emptied with a later batch, or when the ledger is closed.
+    pub scrub_pending: bool,
+}
+
+/// An entry on its way, and who waits for it.
+pub(crate) struct Job {
+    pub(crate) entry: Entry,
+    pub(crate) answer: SyncSender<Result<Appended, StoreError>>,
+}
+
+/// What the sequencer, the publisher and the callers share.
+pub(crate) struct Shared {
+    stopped: OnceLock<String>,
+    newest: Mutex<Newest>,
+    changed: Condvar,
+}
+
+/// The newest signed checkpoint.
+#[derive(Clone, Debug)]
+pub(crate) struct Newest {
+    pub(crate) size: u64,
+    pub(crate) note: String,
+    pub(crate) closing: bool,
+}
+
+impl Shared {
+    pub(crate) fn new(size: u64, note: String) -> Shared {
+        let newest = Mutex::new(Newest { size, note, closing: false });
+        Shared { stopped: OnceLock::new(), newest, changed: Condvar::new() }
+    }
+
+    /// Stops the ledger for good. The first cause stays.
+    pub(crate) fn stop(&self, cause: &StoreError) {
+        let _ = self.stopped.set(cause.to_string());
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        match self.stopped.get() {
+            None => Ok(()),
+            Some(cause) => Err(StoreError::Stopped { cause: cause.clone() }),
+        }
+    }
+
+    pub(crate) fn newest(&self) -> Newest {
+        self.lock().clone()
+    }
+
+    pub(crate) fn update(&self, change: impl FnOnce(&mut Newest)) {
+        change(&mut self.lock());
+        self.changed.notify_all();
+    }
+
+    /// Waits until `ready`, at most for `time`, or until the ledger stops.
+    pub(crate) fn wait(&self, time: Option<std::time::Duration>, ready: impl Fn(&Newest) -> bool) -> Newest {
+        let blocked = |newest: &mut Newest| !ready(newest) && self.stopped.get().is_none();
+        let guard = self.lock();
+        let guard = match time {
+            Some(time) => match self.changed.wait_timeout_while(guard, time, blocked) {
+                Ok((guard, _)) => guard,
+                Err(poisoned) => poisoned.into_inner().0,
+            },
+            None => self.changed.wait_while(guard, blocked).unwrap_or_else(PoisonError::into_inner),
+        };
+        guard.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Newest> {
+        // Nothing that can panic runs while it is held.
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(crate) struct Sequencer {
+    store: Box<dyn Store>,
+    edge: Edge,
+    key: SigningKey,
+    shared: Arc<Shared>,
+    max_batch: usize,
+    /// A checkpoint that goes into the next transaction.
+    unstored: Option<(u64, String)>,
+    scrub_pending: bool,
+    /// Digests whose bytes are known to be stored.
+    known: HashSet<Sha256>,
+}
+
+/// Most digests that are remembered as stored.
+const MAX_KNOWN: usize = 65_536;
+
+impl Sequencer {
+    pub(crate) fn new(
+        store: Box<dyn Store>,
+        edge: Edge,
+        key: SigningKey,
+        shared: Arc<Shared>,
+        max_batch: usize,
+    ) -> Sequencer {
+        Sequencer { store, edge, key, shared, max_batch, unstored: None, scrub_pending: false, known: HashSet::new() }
+    }
+
+    /// Runs until every sender is gone and the queue is empty. The store comes back so that it is closed last.
+    pub(crate) fn run(mut self, queue: &Receiver<Job>) -> Box<dyn Store> {
+        while let Ok(first) = queue.recv() {
+            let mut batch = vec![first];
+            while batch.len() < self.max_batch
+                && let Ok(job) = queue.try_recv()
+            {
+                batch.push(job);
+            }
+            self.batch(batch);
+        }
+        if self.shared.check().is_ok()
+            && let Err(error) = self.last_words()
+        {
+            self.stop(&error);
+        }
+        self.store
+    }
+
+    fn batch(&mut self, batch: Vec<Job>) {
+        let result = self.shared.check().and_then(|()| self.commit(&batch));
+        match result {
+            Ok(answers) => {
+                for (job, answer) in batch.iter().zip(answers) {
+                    // Who gave up waiting gets no answer; the entry is in the ledger all the same.
+                    let _ = job.answer.send(answer);
+                }
+            }
+            Err(error) => {
+                self.stop(&error);
+                for job in &batch {
+                    let _ = job.answer.send(self.shared.check().and(Err(StoreError::damaged("stopped, but not said"))));
+                }
+                return;
+            }
+        }
+        if let Err(error) = self.sign() {
+            self.stop(&error);
+        }
+    }
+
+    fn commit(&mut self, batch: &[Job]) -> Result<Vec<Result<Appended, StoreError>>, StoreError> {
+        self.store.begin()?;
+        let mut edge = self.edge.clone();
+        let mut erased = false;
+        let mut answers = Vec::with_capacity(batch.len());
+        for job in batch {
+            let answer = place(self.store.as_mut(), &mut edge, &mut self.known, &job.entry)?;
+            erased |= matches!(answer, Ok(Appended::Committed(_))) && job.entry.erases.is_some();
+            answers.push(answer);
+        }
+        if edge.size() == self.edge.size() {
+            self.store.rollback()?;
+            return Ok(answers);
+        }
+        if let Some((size, note)) = &self.unstored {
+            self.store.set_checkpoint(*size, note)?;
+        }
+        self.store.commit()?;
+        self.unstored = None;
+        self.edge = edge;
+        if erased || self.scrub_pending {
+            self.scrub_pending = !self.store.scrub()?;
+            for answer in &mut answers {
+                if let Ok(Appended::Committed(commit)) = answer {
+                    commit.scrub_pending = self.scrub_pending;
+                }
+            }
+        }
+        Ok(answers)
+    }
+
+    fn sign(&mut self) -> Result<(), StoreError> {
+        let size = self.edge.size();
+        if size == self.shared.newest().size {
+            return Ok(());
+        }
+        let note = sign_edge(&self.edge, &self.key)?;
+        self.unstored = Some((size, note.clone()));
+        self.shared.update(|newest| {
+            newest.size = size;
+            newest.note = note;
+        });
+        Ok(())
+    }
+
+    fn last_words(&mut self) -> Result<(), StoreError> {
+        if let Some((size, note)) = self.unstored.take() {
+            self.store.begin()?;
+            self.store.set_checkpoint(size, &note)?;
+            self.store.commit()?;
+        }
+        Ok(())
+    }
+
+    fn stop(&mut self, error: &StoreError) {
+        self.shared.stop(error);
+        self.store.abandon();
+    }
+}
+
+/// Signs the state that an edge stands for.
+pub(crate) fn sign_edge(edge: &Edge, key: &SigningKey) -> Result<String, StoreError> {
+    Checkpoint::new(key.verifier().name(), edge.size(), edge.root())
+        .and_then(|checkpoint| checkpoint.sign(key))
+        .map_err(|e| StoreError::damaged(format!("the checkpoint cannot be signed: {e}")))
+}
+
+/// Puts one entry into the transaction, or says why not. The outer error is the store's and ends everything; the inner
+/// one is this entry's alone, found before anything of it was written.
+fn place(
+    store: &mut dyn Store,
+    edge: &mut Edge,
+    known: &mut HashSet<Sha256>,
+    entry: &Entry,
+) -> Result<Result<Appended, StoreError>, StoreError> {
+    if let Some(idempotency) = &entry.idempotency
+        && let Some((index, found)) = store.idempotency(&idempotency.key)?
+    {
+        if found.request != idempotency.request {
+            return Ok(Ok(Appended::Conflict { index }));
+        }
+        let decision = store.payload(index, crate::store::Role::Decision)?;
+        return Ok(Ok(Appended::Repeated { index, decision }));
+    }
+    for (question, (query, expected)) in entry.expected_history.iter().enumerate() {
+        let now = store.history(query)?;
+        if now != *expected {
+            return Ok(Ok(Appended::HistoryChanged { question, now }));
+        }
+    }
+    if let Some(index) = store.find(entry.event.id)? {
+        return Ok(Err(StoreError::refused(format!("event {index} has the id {} already", entry.event.id))));
+    }
+    for reference in &entry.references {
+        if known.contains(reference) || entry.blobs.iter().any(|blob| blob.sha256() == *reference) {
+            continue;
+        }
+        if !store.has_blob(reference)? {
+            return Ok(Err(StoreError::refused(format!("the event names {reference}, whose bytes are not stored"))));
+        }
+        if known.len() >= MAX_KNOWN {
+            known.clear();
+        }
+        known.insert(*reference);
+    }
+    if let Some(erasure) = &entry.erases
+        && (erasure.index >= edge.size() || store.find(erasure.id)? != Some(erasure.index))
+    {
+        return Ok(Err(StoreError::refused(format!("event {} is not the decision {}", erasure.index, erasure.id))));
+    }
+
+    let index = edge.size();
+    store.insert(index, entry)?;
+    let leaf_hash = leaf_hash(&entry.event.leaf);
+    let mut completed = Vec::new();
+    edge.push(leaf_hash, |level, index, hash| completed.push((level, index, hash)));
+    for (level, index, hash) in completed {
+        if let Some(position) = node_position(level, index) {
+            store.insert_node(position, &hash)?;
+        }
+    }
+    if let Some(erasure) = &entry.erases {
+        erasure.parts.iter().try_for_each(|part| store.erase(erasure.index, *part))?;
+    }
+    Ok(Ok(Appended::Committed(Commit { index, leaf_hash, scrub_pending: false })))
+}

@@ -1,0 +1,409 @@
+//! Where a ledger is kept: what a store does, and what it keeps of each event.
+//!
+//! A store is synchronous and has one writer, the sequencer, which owns it on a thread of its own. It never decides
+//! anything: it keeps rows and says, inside a transaction, what is already there. Everything but the bytes of events,
+//! blobs and payloads can be computed again from the events; [`crate::verify`] does that.
+
+mod filter;
+mod history;
+pub mod sqlite;
+
+use std::ops::Range;
+
+pub use history::{HistoryAnswer, HistoryQuery};
+use jiff::Timestamp;
+use portcullis_gate::{Outcome, Sha256};
+use uuid::Uuid;
+
+use crate::FormatError;
+use crate::commitment::{Salt, keyed_digest};
+use crate::event::{Body, ErasedPart, Event, RequestErased};
+use crate::store_error::StoreError;
+
+/// What one append brings: an event's bytes and everything that is kept beside them, committed together or not at all.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The event and the columns that are read from it.
+    pub event: EventRow,
+    /// Content-addressed bytes that the event names and that are not erasable: modules, settings, data documents.
+    pub blobs: Vec<Blob>,
+    /// The request's bytes, erasable.
+    pub request: Option<Payload>,
+    /// The decision's full JSON, erasable.
+    pub decision: Option<Payload>,
+    /// A key under which the same request gets the same answer.
+    pub idempotency: Option<Idempotency>,
+    /// Answers about the past that this entry rests on. Asked again inside the transaction, earlier entries of the same
+    /// batch included; where one differs, nothing is appended.
+    pub expected_history: Vec<(HistoryQuery, HistoryAnswer)>,
+    /// What a `request.erased` event erases, in the same transaction.
+    pub erases: Option<Erasure>,
+    /// Digests that the event names, whose bytes must be stored or come with the entry.
+    pub references: Vec<Sha256>,
+}
+
+impl Entry {
+    /// An entry of an event, with the columns that are read from it, and nothing beside it yet.
+    ///
+    /// # Errors
+    /// [`FormatError`]: the event cannot be encoded.
+    pub fn new(event: &Event) -> Result<Entry, FormatError> {
+        let erases = match &event.body {
+            Body::RequestErased(body) => Some(Erasure::of(body)),
+            _ => None,
+        };
+        Ok(Entry {
+            event: EventRow::of(event, event.encode()?),
+            blobs: Vec::new(),
+            request: None,
+            decision: None,
+            idempotency: None,
+            expected_history: Vec::new(),
+            erases,
+            references: references_of(event),
+        })
+    }
+}
+
+/// What is erased of a decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Erasure {
+    /// The decision's id.
+    pub id: Uuid,
+    /// Its index.
+    pub index: u64,
+    /// Which payloads.
+    pub parts: Vec<Role>,
+}
+
+impl Erasure {
+    pub(crate) fn of(body: &RequestErased) -> Erasure {
+        let parts = body.parts.iter().map(|part| match part {
+            ErasedPart::Request => Role::Request,
+            ErasedPart::Decision => Role::Decision,
+        });
+        Erasure { id: body.decision, index: body.index, parts: parts.collect() }
+    }
+}
+
+/// An event's bytes and the columns that are read from them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventRow {
+    /// UUIDv7, unique in the ledger.
+    pub id: Uuid,
+    /// The event's type, such as `decision`.
+    pub kind: String,
+    /// When it happened, to the millisecond.
+    pub time: Timestamp,
+    /// The canonical bytes: the tree's leaf.
+    pub leaf: Vec<u8>,
+    /// What can be asked about a decision.
+    pub columns: Option<DecisionRow>,
+}
+
+impl EventRow {
+    /// The columns of an event with these bytes.
+    pub(crate) fn of(event: &Event, leaf: Vec<u8>) -> EventRow {
+        let columns = match &event.body {
+            Body::Decision(body) => Some(DecisionRow {
+                time: body.now.timestamp(),
+                action: body.action.clone(),
+                resource_type: body.resource.kind.clone(),
+                resource_id: body.resource.id.clone(),
+                outcome: body.outcome,
+            }),
+            _ => None,
+        };
+        EventRow { id: event.id, kind: event.kind().to_owned(), time: event.time.timestamp(), leaf, columns }
+    }
+}
+
+/// The columns by which decisions are found and counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecisionRow {
+    /// The host's clock as the policies saw it, to the millisecond.
+    pub time: Timestamp,
+    /// The action's name.
+    pub action: String,
+    /// The resource's type.
+    pub resource_type: String,
+    /// The resource's id.
+    pub resource_id: String,
+    /// The decision's outcome.
+    pub outcome: Outcome,
+}
+
+/// Bytes with their sha256, computed when made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blob {
+    sha256: Sha256,
+    bytes: Vec<u8>,
+}
+
+impl Blob {
+    /// Bytes to keep.
+    #[must_use]
+    pub fn new(bytes: Vec<u8>) -> Blob {
+        Blob { sha256: Sha256::of(&bytes), bytes }
+    }
+
+    /// The bytes' sha256.
+    #[must_use]
+    pub fn sha256(&self) -> Sha256 {
+        self.sha256
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Erasable bytes, and the salt under which the event commits to them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payload {
+    /// 32 random bytes, erased with the payload: without them the commitment says nothing about guessed bytes.
+    pub salt: Salt,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// Which payload of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// The request as it was decided.
+    Request,
+    /// The decision's full JSON.
+    Decision,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Role; 2] = [Role::Request, Role::Decision];
+
+    pub(crate) const fn number(self) -> i64 {
+        match self {
+            Role::Request => 0,
+            Role::Decision => 1,
+        }
+    }
+
+    /// The role's name in messages.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Role::Request => "request",
+            Role::Decision => "decision",
+        }
+    }
+}
+
+/// A payload as the store has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoredPayload {
+    /// It is there.
+    Present(Payload),
+    /// It was overwritten; an event says when and why.
+    Erased {
+        /// How many bytes it had.
+        bytes: usize,
+    },
+}
+
+/// A key under which the same request gets the same answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Idempotency {
+    /// A keyed digest of the caller's key, never the key itself; the event has it too.
+    pub key: Sha256,
+    /// A digest of the request, keyed with `key`: equal for equal requests. Zeros once the request is erased: then every
+    /// further use is a conflict.
+    pub request: Sha256,
+}
+
+impl Idempotency {
+    /// For a request with these bytes.
+    #[must_use]
+    pub fn new(key: Sha256, request: &[u8]) -> Idempotency {
+        Idempotency { key, request: keyed_digest(key.as_bytes(), Sha256::of(request).as_bytes()) }
+    }
+
+    /// What stands in the place of [`Idempotency::request`] once the request is erased.
+    pub const ERASED: Sha256 = Sha256::from_bytes([0; 32]);
+}
+
+/// Which decisions to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListFilter {
+    /// Only of this action.
+    pub action: Option<String>,
+    /// Only on resources of this type.
+    pub resource_type: Option<String>,
+    /// Only on the resource of this id.
+    pub resource_id: Option<String>,
+    /// Only of these outcomes; empty means any.
+    pub outcomes: Vec<Outcome>,
+    /// Only at or after.
+    pub since: Option<Timestamp>,
+    /// Only before.
+    pub until: Option<Timestamp>,
+    /// Only with a smaller index: where the page before ended.
+    pub before: Option<u64>,
+}
+
+/// A decision as [`ReadStore::list`] and the verifier see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedDecision {
+    /// The event's index.
+    pub index: u64,
+    /// Its columns.
+    pub columns: DecisionRow,
+}
+
+/// How many rows each table has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Events.
+    pub events: u64,
+    /// Complete nodes above the leaves.
+    pub nodes: u64,
+    /// Blobs.
+    pub blobs: u64,
+    /// Payloads, erased ones included.
+    pub payloads: u64,
+    /// Rows of the index of decisions.
+    pub decisions: u64,
+    /// Idempotency keys.
+    pub idempotency: u64,
+}
+
+/// Reading. Every method reads committed rows, or, between [`Store::begin`] and [`Store::commit`], the transaction's.
+pub trait ReadStore: Send {
+    /// Makes what follows, until [`ReadStore::end_snapshot`], see one state of the store.
+    fn begin_snapshot(&mut self) -> Result<(), StoreError>;
+    /// Ends what [`ReadStore::begin_snapshot`] began.
+    fn end_snapshot(&mut self) -> Result<(), StoreError>;
+    /// How many events there are. O(log n).
+    ///
+    /// # Errors
+    /// [`StoreError`], as everywhere here: the store could not be read, or holds what no store writes.
+    fn size(&mut self) -> Result<u64, StoreError>;
+    /// The ledger's origin and its verifier key in text form.
+    fn identity(&mut self) -> Result<Identity, StoreError>;
+    /// The bytes of one event.
+    fn leaf(&mut self, index: u64) -> Result<Option<Vec<u8>>, StoreError>;
+    /// Events of a range of indexes, in order. `columns` is not filled in: it is read from the events.
+    fn events(&mut self, range: Range<u64>) -> Result<Vec<(u64, EventRow)>, StoreError>;
+    /// The index of the event of that id.
+    fn find(&mut self, id: Uuid) -> Result<Option<u64>, StoreError>;
+    /// A complete node above the leaves, by its [`node_position`](crate::node_position).
+    fn node(&mut self, position: u64) -> Result<Option<Sha256>, StoreError>;
+    /// Nodes of a range of positions, in order.
+    fn nodes(&mut self, range: Range<u64>) -> Result<Vec<(u64, Sha256)>, StoreError>;
+    /// The bytes stored under a digest, not yet compared with it.
+    fn blob(&mut self, sha256: &Sha256) -> Result<Option<Vec<u8>>, StoreError>;
+    /// Whether bytes are stored under a digest.
+    fn has_blob(&mut self, sha256: &Sha256) -> Result<bool, StoreError>;
+    /// The digests under which blobs are stored, by their number from 0, at most `limit`.
+    fn blob_digests(&mut self, from: u64, limit: u64) -> Result<Vec<(u64, Sha256)>, StoreError>;
+    /// One payload.
+    fn payload(&mut self, index: u64, role: Role) -> Result<Option<StoredPayload>, StoreError>;
+    /// The payloads of a range of events, in order of index and role.
+    fn payloads(&mut self, range: Range<u64>) -> Result<Vec<(u64, Role, StoredPayload)>, StoreError>;
+    /// What was stored under an idempotency key: the event's index, and the row.
+    fn idempotency(&mut self, key: &Sha256) -> Result<Option<(u64, Idempotency)>, StoreError>;
+    /// The idempotency keys of a range of events, in order.
+    fn idempotencies(&mut self, range: Range<u64>) -> Result<Vec<(u64, Idempotency)>, StoreError>;
+    /// The index of decisions of a range of events, in order.
+    fn decisions(&mut self, range: Range<u64>) -> Result<Vec<ListedDecision>, StoreError>;
+    /// Decisions, the latest index first.
+    fn list(&mut self, filter: &ListFilter, limit: u32) -> Result<Vec<ListedDecision>, StoreError>;
+    /// Counts decisions.
+    fn history(&mut self, query: &HistoryQuery) -> Result<HistoryAnswer, StoreError>;
+    /// Indexes, from `from` on, of decisions before a time whose payloads are not erased, in order.
+    fn erasable(&mut self, before: Timestamp, from: u64, limit: u32) -> Result<Vec<u64>, StoreError>;
+    /// The signed checkpoint that was stored last. It may lag behind the newest events.
+    fn checkpoint(&mut self) -> Result<Option<String>, StoreError>;
+    /// How many rows each table has. O(n).
+    fn totals(&mut self) -> Result<Totals, StoreError>;
+    /// Whatever the store can check about itself, such as its pages: one line for each problem.
+    fn check_itself(&mut self) -> Result<Vec<String>, StoreError>;
+}
+
+/// Writing, by the one sequencer.
+pub trait Store: ReadStore {
+    /// Begins the transaction of a batch.
+    fn begin(&mut self) -> Result<(), StoreError>;
+    /// Adds an event, its index rows and payloads. Indexes are given by the sequencer, without gaps.
+    fn insert(&mut self, index: u64, entry: &Entry) -> Result<(), StoreError>;
+    /// Adds a complete node above the leaves.
+    fn insert_node(&mut self, position: u64, hash: &Sha256) -> Result<(), StoreError>;
+    /// Keeps the newest signed checkpoint instead of the one before.
+    fn set_checkpoint(&mut self, size: u64, note: &str) -> Result<(), StoreError>;
+    /// Overwrites a payload of an event with zeros; the length stays. With a request goes what an idempotency key says of
+    /// it.
+    fn erase(&mut self, index: u64, role: Role) -> Result<(), StoreError>;
+    /// Makes the transaction durable. After an error nothing is known about what is durable, and no later call may
+    /// succeed.
+    fn commit(&mut self) -> Result<(), StoreError>;
+    /// Gives up the transaction.
+    fn rollback(&mut self) -> Result<(), StoreError>;
+    /// Leaves nothing of erased bytes in files of the store that are not the database. False where a reader holds them
+    /// open: it has to be asked again.
+    fn scrub(&mut self) -> Result<bool, StoreError>;
+    /// From now on the store writes and syncs nothing more, not even when closed.
+    fn abandon(&mut self);
+}
+
+/// Opens further connections for reading.
+pub trait OpenReader: Send + Sync {
+    /// One more connection.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn open_reader(&self) -> Result<Box<dyn ReadStore>, StoreError>;
+
+    /// Upkeep beside the writer, which it must not delay. Called after checkpoints were published.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the ledger stops.
+    fn tend(&self) -> Result<(), StoreError>;
+}
+
+/// Which ledger it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The log's origin, as in its checkpoints.
+    pub origin: String,
+    /// The verifier key in text form.
+    pub verifier_key: String,
+}
+
+/// The digests of blobs that an event names.
+pub(crate) fn references_of(event: &Event) -> Vec<Sha256> {
+    let (mut found, policies) = match &event.body {
+        Body::PolicySetActivated(body) => (vec![body.manifest_sha256, body.lock_sha256], &body.policies),
+        Body::Decision(body) => (Vec::new(), &body.policies),
+        Body::ReplayChecked(_) | Body::RequestErased(_) | Body::KeyRotated(_) => return Vec::new(),
+    };
+    for policy in policies {
+        found.extend(policy.module_sha256.iter().chain(&policy.settings_sha256).chain(policy.data.values()));
+    }
+    found
+}
+
+/// Which payload has that number: twice the event's index plus the role.
+fn payload_place(no: i64) -> Result<(u64, Role), StoreError> {
+    let role = if no.rem_euclid(2) == 0 { Role::Request } else { Role::Decision };
+    Ok((filter::index_of(no.div_euclid(2))?, role))
+}
+
+/// A payload from its columns. An erased one has zeros and nothing else.
+fn payload_of(index: u64, erased: i64, salt: [u8; 32], bytes: Vec<u8>) -> Result<StoredPayload, StoreError> {
+    match erased {
+        0 => Ok(StoredPayload::Present(Payload { salt: Salt::new(salt), bytes })),
+        1 if salt == [0; 32] && bytes.iter().all(|byte| *byte == 0) => Ok(StoredPayload::Erased { bytes: bytes.len() }),
+        1 => Err(StoreError::damaged(format!("an erased payload of event {index} is not all zeros"))),
+        other => Err(StoreError::damaged(format!("a payload of event {index} is marked {other}"))),
+    }
+}

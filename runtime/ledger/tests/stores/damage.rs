@@ -1,0 +1,242 @@
+//! A damaged ledger is found out: each byte of its file, each table, each promise.
+
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use portcullis_ledger::{
+    ErasedPart, Ledger, LedgerOptions, Pages, ProblemCode, Verification, default_copies, verify_file,
+};
+use rusqlite::Connection;
+
+use crate::sample::{activation, decision, erasure, id, keyed};
+
+/// A ledger with something in every table.
+pub fn write(path: &Path, decisions: u64, page_bytes: u32) {
+    let options = LedgerOptions { page_bytes, ..LedgerOptions::default() };
+    let ledger = Ledger::open(path, &options).unwrap();
+    let append = |entry| drop(ledger.append(entry).unwrap());
+    append(activation(0));
+    (1..decisions).for_each(|n| append(if n % 3 == 0 { keyed(n, &format!("key {n}")) } else { decision(n) }));
+    append(erasure(decisions, id(3), 3, &[ErasedPart::Request, ErasedPart::Decision]));
+    append(erasure(decisions + 1, id(2), 2, &[ErasedPart::Request]));
+}
+
+fn verify(path: &Path) -> Verification {
+    verify_file(path, &default_copies(path), None).unwrap()
+}
+
+fn codes(path: &Path) -> Vec<ProblemCode> {
+    let mut found: Vec<ProblemCode> = verify(path).problems.into_iter().map(|problem| problem.code).collect();
+    found.dedup();
+    found
+}
+
+#[test]
+fn sound_ledgers_of_all_sizes_are_sound() {
+    let folder = tempfile::tempdir().unwrap();
+    for (decisions, page_bytes) in [(4, 512), (4, 4096), (150, 512), (700, 1024), (1500, 4096), (40, 65_536)] {
+        let path = folder.path().join(format!("log-{decisions}-{page_bytes}"));
+        write(&path, decisions, page_bytes);
+        let found = verify(&path);
+        assert_eq!(found.problems, [], "{decisions} decisions, pages of {page_bytes}");
+        assert_eq!(found.size, decisions + 2);
+        assert_eq!(found.erased, 3);
+        assert_eq!(found.checkpoints, 2);
+        assert!(matches!(found.pages, Pages::Checked { .. }), "{:?}", found.pages);
+        let names = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        assert!(!names.into_iter().any(|name| name.to_str().unwrap().ends_with("-shm")), "verifying left a file");
+    }
+}
+
+/// Every byte of a small ledger, inverted; and one bit of each, another one in each neighbour.
+#[test]
+fn a_flip_of_any_byte_is_found() {
+    let (length, undetected, _folder, _path) = flip_all(4096);
+    assert!(undetected.is_empty(), "{} of {length} bytes: {undetected:?}", undetected.len());
+}
+
+/// With many pages for little: inner pages, overflow pages, split indexes. What is not found is where nothing reads.
+#[test]
+fn a_flip_is_found_wherever_anything_is_read() {
+    let (length, undetected, _folder, path) = flip_all(512);
+    let bytes = std::fs::read(&path).unwrap();
+    let number = |at: usize| usize::from(bytes[at]) << 8 | usize::from(bytes[at + 1]);
+    for (at, mask) in &undetected {
+        let page = at / 512 * 512;
+        let inner = matches!(bytes[page], 0x02 | 0x05);
+        let pointers_end = page + if inner { 12 } else { 8 } + 2 * number(page + 3);
+        let unread = pointers_end..page + number(page + 5);
+        assert!(page > 0 && unread.contains(at), "byte {at} of {length}, mask {mask:#04x}");
+    }
+    assert!(undetected.len() < length / 10, "{} of {length}", undetected.len());
+}
+
+fn flip_all(page_bytes: u32) -> (usize, Vec<(usize, u8)>, tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    write(&path, 5, page_bytes);
+    assert_eq!(codes(&path), []);
+    let length = usize::try_from(std::fs::metadata(&path).unwrap().len()).unwrap();
+    let next = AtomicUsize::new(0);
+    let undetected = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..std::thread::available_parallelism().map_or(2, usize::from))
+            .map(|n| {
+                let (next, path) = (&next, &path);
+                scope.spawn(move || flips(&copy_of(path, n), length, next))
+            })
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    (length, undetected, folder, path)
+}
+
+fn flips(path: &Path, length: usize, next: &AtomicUsize) -> Vec<(usize, u8)> {
+    let file = std::fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
+    let mut undetected = Vec::new();
+    loop {
+        // Without optimization, every eleventh: the tests proper are run with it.
+        let at = next.fetch_add(if cfg!(debug_assertions) { 11 } else { 1 }, Ordering::Relaxed);
+        if at >= length {
+            return undetected;
+        }
+        let offset = u64::try_from(at).unwrap();
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, offset).unwrap();
+        for mask in [0xff, 1 << (at % 8)] {
+            file.write_all_at(&[byte[0] ^ mask], offset).unwrap();
+            // What does not open as a ledger at all is detected too.
+            if verify_file(path, &default_copies(path), None).is_ok_and(|found| found.is_sound()) {
+                undetected.push((at, mask));
+            }
+        }
+        file.write_all_at(&byte, offset).unwrap();
+    }
+}
+
+fn copy_of(path: &Path, n: usize) -> PathBuf {
+    let copy = path.with_file_name(format!("copy-{n}"));
+    for suffix in ["", ".checkpoint"] {
+        let from = PathBuf::from(format!("{}{suffix}", path.display()));
+        std::fs::copy(from, format!("{}{suffix}", copy.display())).unwrap();
+    }
+    copy
+}
+
+/// A statement that damages a ledger, and what must be said of it.
+const DAMAGE: [(&str, ProblemCode); 17] = [
+    (
+        "UPDATE events SET leaf = CAST(replace(CAST(leaf AS TEXT), 'action-1', 'action-2') AS BLOB) WHERE no = 4",
+        ProblemCode::Node,
+    ),
+    ("UPDATE events SET time = time + 1 WHERE no = 4", ProblemCode::Index),
+    ("UPDATE events SET kind = 'key.rotated' WHERE no = 4", ProblemCode::Index),
+    ("UPDATE events SET id = randomblob(16) WHERE no = 4", ProblemCode::Index),
+    ("DELETE FROM events WHERE no = 4", ProblemCode::Gap),
+    ("UPDATE nodes SET hash = randomblob(32) WHERE no = 1", ProblemCode::Node),
+    ("DELETE FROM nodes WHERE no = 1", ProblemCode::Node),
+    ("UPDATE decisions SET outcome = 0 WHERE no = 4", ProblemCode::Index),
+    ("DELETE FROM decisions WHERE no = 4", ProblemCode::Index),
+    ("UPDATE idempotency SET request = zeroblob(32) WHERE no = 6", ProblemCode::Index),
+    ("DELETE FROM idempotency WHERE no = 6", ProblemCode::Index),
+    ("UPDATE payloads SET salt = randomblob(32) WHERE no = 8", ProblemCode::Payload),
+    (
+        "UPDATE payloads SET erased = 1, salt = zeroblob(32), bytes = zeroblob(length(bytes)) WHERE no = 8",
+        ProblemCode::Erasure,
+    ),
+    ("DELETE FROM payloads WHERE no = 8", ProblemCode::Missing),
+    ("UPDATE blobs SET bytes = 'x' || bytes WHERE no = 1", ProblemCode::Unreadable),
+    ("UPDATE blobs SET bytes = randomblob(5) WHERE no = 1", ProblemCode::Blob),
+    ("DELETE FROM blobs WHERE no = 2", ProblemCode::Missing),
+];
+
+#[test]
+fn damage_to_any_table_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let sound = folder.path().join("log");
+    write(&sound, 9, 4096);
+    for (n, (statement, expected)) in DAMAGE.into_iter().enumerate() {
+        let path = copy_of(&sound, n);
+        let db = Connection::open(&path).unwrap();
+        // Text where bytes belong is refused by the tables themselves; then only the file's own check could tell.
+        match db.execute(statement, []) {
+            Ok(changed) => assert_eq!(changed, 1, "{statement}"),
+            Err(error) => {
+                assert_eq!(expected, ProblemCode::Unreadable, "{statement}: {error}");
+                continue;
+            }
+        }
+        drop(db);
+        let found = codes(&path);
+        assert!(found.contains(&expected), "{statement}: {found:?}");
+    }
+}
+
+/// What was erased before is put back, with its salt.
+#[test]
+fn an_erasure_that_was_undone_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    write(&path, 5, 4096);
+    let request = decision(2).request.unwrap();
+    let db = Connection::open(&path).unwrap();
+    let back = "UPDATE payloads SET erased = 0, salt = ?1, bytes = ?2 WHERE no = 4";
+    assert_eq!(db.execute(back, (request.salt.as_bytes(), &request.bytes)).unwrap(), 1);
+    drop(db);
+    assert_eq!(codes(&path), [ProblemCode::Erasure]);
+}
+
+/// The whole tree computed anew after a change: sound in itself, but not what was signed.
+#[test]
+fn a_rewritten_history_does_not_match_what_was_signed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    write(&path, 5, 4096);
+    let other = folder.path().join("other");
+    let options = LedgerOptions { key: Some(folder.path().join("log.key")), ..LedgerOptions::default() };
+    let ledger = Ledger::open(&other, &options).unwrap();
+    ledger.append(activation(0)).unwrap();
+    (11..17).for_each(|n| drop(ledger.append(decision(n)).unwrap()));
+    drop(ledger);
+    assert_eq!(codes(&other), []);
+    let found = verify_file(&other, &default_copies(&path), None).unwrap();
+    assert_eq!(found.problems.len(), 1, "{:?}", found.problems);
+    assert_eq!(found.problems[0].code, ProblemCode::Checkpoint);
+}
+
+#[test]
+fn a_ledger_that_is_written_to_is_verified_without_its_pages() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    write(&path, 5, 4096);
+    let ledger = Ledger::open(&path, &LedgerOptions::default()).unwrap();
+    ledger.append(decision(50)).unwrap();
+    let found = verify(&path);
+    assert_eq!(found.problems, []);
+    assert_eq!(found.size, 8);
+    assert!(matches!(found.pages, Pages::NotChecked { .. }));
+}
+
+/// Erasing means erasing: the bytes are in no file any more.
+#[test]
+fn nothing_of_what_was_erased_is_in_any_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let ledger = Ledger::open(&path, &LedgerOptions::default()).unwrap();
+    ledger.append(activation(0)).unwrap();
+    (1..4).for_each(|n| drop(ledger.append(keyed(n, "k".repeat(usize::try_from(n).unwrap()).as_str())).unwrap()));
+    let (request, json) = (keyed(2, "kk").request.unwrap(), keyed(2, "kk").decision.unwrap());
+    let key = keyed(2, "kk").idempotency.unwrap();
+    let secrets: [&[u8]; 5] =
+        [b"user-2", request.salt.as_bytes(), json.salt.as_bytes(), key.request.as_bytes(), &json.bytes[..60]];
+    let found_in = |secret: &[u8]| {
+        let files = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        let holds = |file: &PathBuf| std::fs::read(file).unwrap().windows(secret.len()).any(|window| window == secret);
+        files.into_iter().filter(holds).count()
+    };
+    secrets.iter().for_each(|secret| assert!(found_in(secret) > 0, "the test looks for the wrong bytes"));
+    ledger.append(erasure(4, id(2), 2, &[ErasedPart::Request, ErasedPart::Decision])).unwrap();
+    secrets.iter().for_each(|secret| assert_eq!(found_in(secret), 0));
+    drop(ledger);
+    assert_eq!(codes(&path), []);
+}

@@ -1,0 +1,15 @@
+//! Stores under load, in crashes, and damaged.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "tests"
+)]
+
+mod damage;
+mod opening;
+mod sample;

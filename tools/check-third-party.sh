@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# Checks what the ledger writes with programs that this project did not write. Usage: check-third-party.sh SAMPLES
+# The samples are written by the test `third_party` of portcullis-ledger, which runs this script. The programs are
+# fetched into target/third-party: pymerkle and securesystemslib from PyPI, @sigstore/verify from npm, Go's sumdb packages
+# from Debian. Where one cannot be had, its check is SKIPPED, aloud. Fails where a check fails.
+set -uo pipefail
+samples=$(cd "$1" && pwd) || exit 2
+root=$(cd "$(dirname "$0")/.." && pwd)
+checks="$root/runtime/ledger/tests/third_party"
+tools="$root/target/third-party"
+mkdir -p "$tools"
+failed=0
+
+skip() { echo "SKIPPED $1: $2"; }
+check() { # name, command: passes where the command passes
+  local name=$1 output
+  shift
+  if output=$("$@" 2>&1); then
+    echo "$output"
+  else
+    echo "FAILED $name: $output"
+    failed=1
+  fi
+}
+
+python() { # fetches the Python packages, once
+  [ -e "$tools/venv/complete" ] && return
+  python3 -m venv --clear "$tools/venv" &&
+    "$tools/venv/bin/pip" install --quiet --disable-pip-version-check --timeout 20 --retries 1 \
+      pymerkle==7.0.0 securesystemslib==1.6.0 cryptography && touch "$tools/venv/complete"
+}
+if log=$(python 2>&1); then
+  check pymerkle "$tools/venv/bin/python" "$checks/check.py" pymerkle "$samples"
+  check securesystemslib "$tools/venv/bin/python" "$checks/check.py" securesystemslib "$samples"
+else
+  skip pymerkle "${log##*$'\n'}"
+  skip securesystemslib "${log##*$'\n'}"
+fi
+
+node_modules() { # fetches the npm packages, once
+  command -v node >/dev/null && command -v npm >/dev/null || { echo "node or npm is missing"; return 1; }
+  [ -e "$tools/npm/complete" ] && return
+  mkdir -p "$tools/npm" && echo '{"private": true}' >"$tools/npm/package.json" &&
+    npm install --prefix "$tools/npm" --silent --no-audit --no-fund --ignore-scripts --fetch-timeout=20000 \
+      --fetch-retries=1 @sigstore/verify@3.1.1 @sigstore/bundle@4.0.0 && touch "$tools/npm/complete"
+}
+if log=$(node_modules 2>&1); then
+  check sigstore env NODE_PATH="$tools/npm/node_modules" node "$checks/check.cjs" "$samples"
+else
+  skip sigstore "${log##*$'\n'}"
+fi
+
+debian() { # unpacks Debian packages into a folder, without installing them
+  local into=$1
+  shift
+  command -v apt-get >/dev/null && command -v dpkg >/dev/null || { echo "no Debian packages here"; return 1; }
+  mkdir -p "$into/packages" && (cd "$into/packages" && apt-get download "$@") || return 1
+  for package in "$into"/packages/*.deb; do dpkg -x "$package" "$into" || return 1; done
+}
+sumdb() { # unpacks Go's sumdb packages and, where there is no Go, Go itself; builds the check
+  local go modules="$tools/go/usr/share/gocode"
+  if [ ! -d "$modules/src/golang.org/x/mod/sumdb" ]; then
+    [ -d /usr/share/gocode/src/golang.org/x/mod/sumdb ] && modules=/usr/share/gocode ||
+      debian "$tools/go" golang-golang-x-mod-dev || return 1
+  fi
+  if ! go=$(command -v go); then
+    go=$(echo "$tools"/go/usr/lib/go-*/bin/go)
+    if [ ! -x "$go" ]; then
+      local package
+      package=$(apt-cache depends golang-go | sed -n 's/.*Depends: \(golang-[0-9.]*\)-go.*/\1/p' | head -1)
+      debian "$tools/go" "$package-go" "$package-src" || return 1
+      go=$(echo "$tools"/go/usr/lib/go-*/bin/go)
+    fi
+    GOROOT=$(dirname "$(dirname "$go")")
+    export GOROOT
+  fi
+  GO111MODULE=off GOPATH=$modules GOCACHE=$tools/go-cache GOFLAGS= GOTOOLCHAIN=local \
+    "$go" build -o "$tools/check-sumdb" "$checks/check.go"
+}
+if log=$(sumdb 2>&1); then
+  check sumdb "$tools/check-sumdb" "$samples"
+elif [[ $log == *check.go* ]]; then
+  echo "FAILED sumdb: $log"
+  failed=1
+else
+  skip sumdb "${log##*$'\n'}"
+fi
+exit "$failed"
