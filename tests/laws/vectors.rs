@@ -188,7 +188,7 @@ fn found(decision: &Decision) -> Expected {
     let evaluated = decision.evaluated();
     Expected {
         outcome: decision.outcome(),
-        proceed: decision.permission().is_some(),
+        proceed: decision.proceeds(),
         degraded: decision.degraded(),
         evaluated: [evaluated.ran, evaluated.abstained, evaluated.skipped, evaluated.faulted],
         counted: decision.policies().map(|policy| (policy.name.into(), policy.counted_as)).collect(),

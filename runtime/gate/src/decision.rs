@@ -39,59 +39,6 @@ pub struct Decision {
     pub(crate) set: Arc<PinnedSet>,
 }
 
-/// Permission to go on. Only [`Decision::permission`] of a proceeding decision gives one: whatever has effects asks
-/// for this value, so that a host that forgets to look at the decision does not compile.
-///
-/// ```
-/// # use portcullis_gate::{Decision, Permission};
-/// fn deploy(permission: &Permission<'_>) { /* ... */ }
-///
-/// fn on(decision: &Decision) {
-///     if let Some(permission) = decision.permission() {
-///         deploy(&permission);
-///     }
-/// }
-/// ```
-///
-/// It cannot be made otherwise:
-///
-/// ```compile_fail,E0451
-/// # use portcullis_gate::{Decision, Permission};
-/// fn forge(decision: &Decision) -> Permission<'_> {
-///     Permission { decision }
-/// }
-/// ```
-///
-/// and it does not outlive its decision:
-///
-/// ```compile_fail,E0597
-/// # use portcullis_gate::{Decision, Permission};
-/// fn keep<'a>(decide: impl Fn() -> Decision) -> Option<Permission<'a>> {
-///     let decision = decide();
-///     let permission: Option<Permission<'a>> = decision.permission();
-///     permission
-/// }
-/// ```
-#[derive(Debug)]
-#[must_use = "permission is given to be asked for: hand it to what has effects"]
-pub struct Permission<'d> {
-    decision: &'d Decision,
-}
-
-impl Permission<'_> {
-    /// The decision that gives it.
-    #[must_use]
-    pub fn decision(&self) -> &Decision {
-        self.decision
-    }
-
-    /// Until when it holds, by the host's clock.
-    #[must_use]
-    pub fn valid_until(&self) -> Timestamp {
-        self.decision.valid_until.unwrap_or(self.decision.request.now())
-    }
-}
-
 /// How many policies ran and what became of them. `ran + skipped` is the number of policies; `abstained` and
 /// `faulted` are among those that ran.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -183,16 +130,21 @@ impl Decision {
         self.outcome
     }
 
-    /// Whether the request may go on. To act on it, ask for [`Decision::permission`].
+    /// Whether the request may go on, as far as the policies are concerned. Nothing is done because of it: what has
+    /// effects asks for a permission, which only a decision that was recorded gives.
     #[must_use]
     pub fn proceeds(&self) -> bool {
         self.outcome.proceeds()
     }
 
-    /// Permission to go on, where the decision proceeds.
+    /// The same decision, stopped by the host: denied, with that finding first.
     #[must_use]
-    pub fn permission(&self) -> Option<Permission<'_>> {
-        self.proceeds().then_some(Permission { decision: self })
+    pub fn stopped(mut self, code: &'static str, message: String) -> Decision {
+        let finding = Finding { outcome: Outcome::Deny, code: code.into(), message, at: None, requirement: None };
+        self.outcome = Outcome::Deny;
+        self.host_findings.insert(0, finding);
+        self.valid_until = None;
+        self
     }
 
     /// Whether a fault counted as less than deny, or a waiver applied.

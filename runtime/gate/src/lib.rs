@@ -36,8 +36,8 @@ pub use answer::{
 };
 pub use decide::{Call, NO_POLICY_APPLIED, PolicyRun, Selection, TOO_FEW_APPLIED, decide, select};
 pub use decision::{
-    Decision, DecisionFinding, DecisionObligation, DecisionView, Evaluated, FaultTrace, Permission, PolicySaid,
-    PolicyTrace, SetTrace, Waived, WaiverStatus, WaiverTrace,
+    Decision, DecisionFinding, DecisionObligation, DecisionView, Evaluated, FaultTrace, PolicySaid, PolicyTrace,
+    SetTrace, Waived, WaiverStatus, WaiverTrace,
 };
 pub use digest::Sha256;
 pub use document::{

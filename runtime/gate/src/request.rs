@@ -65,6 +65,12 @@ impl Request {
         self.shared.document.text().as_bytes()
     }
 
+    /// The request as it was parsed.
+    #[must_use]
+    pub fn document(&self) -> &Document {
+        &self.shared.document
+    }
+
     /// The host's clock when the request arrived.
     #[must_use]
     pub fn now(&self) -> Timestamp {

@@ -13,8 +13,8 @@ use crate::store::sqlite::{Sqlite, SqliteOptions, SqliteReaders, WriterLock, bes
 use crate::store::{Entry, Identity, OpenReader, ReadStore, Store};
 use crate::store_error::StoreError;
 use crate::{
-    Checkpoint, Edge, MAX_EVENT_BYTES, SigningKey, VerifierKey, consistency_proof, leaf_hash, node_position,
-    verify_consistency,
+    Checkpoint, Edge, MAX_EVENT_BYTES, Sha256, SigningKey, VerifierKey, consistency_proof, keyed_digest, leaf_hash,
+    node_position, verify_consistency,
 };
 
 /// Largest payload or blob, in bytes.
@@ -67,6 +67,7 @@ pub struct Ledger {
     sequencer: Option<JoinHandle<Box<dyn Store>>>,
     publisher: Option<JoinHandle<()>>,
     verifier: VerifierKey,
+    secret: Sha256,
 }
 
 impl Ledger {
@@ -125,6 +126,7 @@ impl Ledger {
         copies.iter().try_for_each(|copy| outside::write_text(copy, &note))?;
 
         let size = edge.size();
+        let secret = Sha256::of(key.to_secret_text().as_bytes());
         let shared = Arc::new(Shared::new(size, note));
         let (queue, jobs) = sync_channel(options.max_queue.max(1));
         let sequencer = Sequencer::new(store, edge, key, Arc::clone(&shared), options.max_batch.max(1));
@@ -141,6 +143,7 @@ impl Ledger {
             sequencer: Some(sequencer),
             publisher: Some(publisher),
             verifier,
+            secret,
         })
     }
 
@@ -204,6 +207,12 @@ impl Ledger {
     #[must_use]
     pub fn verifier_key(&self) -> &VerifierKey {
         &self.verifier
+    }
+
+    /// A key for one purpose, derived from the signing key: the same at every opening, and unknown without it.
+    #[must_use]
+    pub fn derived_key(&self, purpose: &str) -> Sha256 {
+        keyed_digest(self.secret.as_bytes(), purpose.as_bytes())
     }
 
     /// The ledger's origin: the name in its checkpoints.

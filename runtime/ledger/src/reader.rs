@@ -81,6 +81,11 @@ impl Reader {
         })
     }
 
+    /// The latest events of a kind other than `decision`, with an index below `before`; the latest first.
+    pub fn of_kind(&self, kind: &str, before: u64, limit: u32) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+        self.with(|store| store.of_kind(kind, before, limit))
+    }
+
     /// The bytes of that digest. They are hashed again, and other bytes are an error.
     pub fn blob(&self, sha256: &Sha256) -> Result<Option<Vec<u8>>, StoreError> {
         self.with(|store| {

@@ -296,6 +296,9 @@ pub trait ReadStore: Send {
     fn events(&mut self, range: Range<u64>) -> Result<Vec<(u64, EventRow)>, StoreError>;
     /// The index of the event of that id.
     fn find(&mut self, id: Uuid) -> Result<Option<u64>, StoreError>;
+    /// Events of a kind other than `decision`, of which there are few, with an index below `before`: the latest first, at
+    /// most `limit`.
+    fn of_kind(&mut self, kind: &str, before: u64, limit: u32) -> Result<Vec<(u64, Vec<u8>)>, StoreError>;
     /// A complete node above the leaves, by its [`node_position`](crate::node_position).
     fn node(&mut self, position: u64) -> Result<Option<Sha256>, StoreError>;
     /// Nodes of a range of positions, in order.

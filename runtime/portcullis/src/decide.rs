@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use portcullis_engine::{Evaluation, History, Policy};
-use portcullis_gate::{Call, Decision, Faulted, PolicyRun, Request, Said, Selection, decide, select};
+use portcullis_gate::{Call, Decision, Faulted, Pointer, PolicyRun, Request, Said, Selection, decide, select};
 use uuid::Uuid;
 
 use crate::{HistorySource, PolicySet};
@@ -13,8 +13,12 @@ pub struct DecideOptions {
     pub correlation_id: Option<String>,
     /// The decision that this one takes the place of; recorded.
     pub supersedes: Option<Uuid>,
-    /// Where policies get the ledger's history from.
+    /// Where policies get the ledger's history from. A [`Gate`](crate::Gate) sets it: its ledger, or none in a dry run.
     pub history: HistorySource,
+    /// Under the same key, the same request gets the same decision, and another request is refused.
+    pub idempotency_key: Option<String>,
+    /// Fields that the payload itself marks as sensitive: masked like those that the set's masks name.
+    pub sensitive: Vec<Pointer>,
 }
 
 impl PolicySet {

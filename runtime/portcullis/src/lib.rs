@@ -30,19 +30,31 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")
 )]
 
+mod activation;
+mod backtest;
 mod decide;
 pub mod doors;
+mod gate;
 mod history;
+mod past;
 mod policy_set;
+mod record;
+mod replay;
 
+pub use backtest::{Backtest, Compared, Transition, compare};
 pub use decide::DecideOptions;
+pub use gate::{DecideError, Gate, GateError, GateOptions, LEDGER_UNAVAILABLE, Stopped};
 pub use history::HistorySource;
 pub use policy_set::{LOCK_FILE, Locked, MANIFEST_FILE, NotLoaded, PolicySet, ReadFiles, SetError, SetFiles};
 pub use portcullis_engine::{CacheOptions, CacheUse, Engine, EngineError, EngineOptions, History, LoadError};
 pub use portcullis_gate::{
-    Decision, Fault, HistoryAnswer, HistoryCall, HistoryQuery, HistoryUnavailable, Lock, Outcome, PastDecision,
-    Permission, Request, RequestError, Requirement, Sha256,
+    Decision, DecisionView, Fault, HistoryAnswer, HistoryCall, HistoryQuery, HistoryUnavailable, Lock, Outcome,
+    PastDecision, Request, RequestError, Requirement, Sha256,
 };
+
+pub use portcullis_ledger::{Ledger, LedgerOptions, Reader, ReplayResult, StoreError};
+pub use record::{Permission, Place, Recorded};
+pub use replay::{ReplayError, Replayed, Replayer, Stored};
 
 /// The host's clock, as requests carry it.
 #[must_use]

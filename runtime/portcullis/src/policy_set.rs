@@ -29,6 +29,7 @@ pub struct PolicySet {
     policies: Vec<Result<Policy, Faulted>>,
     warnings: Vec<Mark>,
     files: SetFiles,
+    data: BTreeMap<String, BTreeMap<String, Sha256>>,
 }
 
 /// The bytes that a set was loaded from: what a record of its decisions has to keep so that they can be replayed.
@@ -176,9 +177,10 @@ impl PolicySet {
         let engine =
             EngineIdentity { version: engine.version().into(), configuration_sha256: engine.configuration_sha256() };
         let pinned = Arc::new(PinnedSet { definition, sha256: lock.set_sha256, pins, engine });
+        let data = definition_data(&pinned.definition, &lock);
         let others = found.into_iter().flat_map(|found| found.bytes).collect();
         let files = SetFiles { manifest: manifest_bytes.into(), lock: lock_bytes.into(), others };
-        Ok(PolicySet { pinned, policies, warnings: manifest.warnings, files })
+        Ok(PolicySet { pinned, policies, warnings: manifest.warnings, files, data })
     }
 
     /// Reads a set and loads its modules, to write its lock.
@@ -214,6 +216,19 @@ impl PolicySet {
     /// The loaded policies, in the manifest's order; a fault where one could not be loaded.
     pub fn policies(&self) -> &[Result<Policy, Faulted>] {
         &self.policies
+    }
+
+    /// The digests of the reference documents, by the policy's and the document's name.
+    pub(crate) fn data_digests(&self) -> BTreeMap<String, BTreeMap<String, Sha256>> {
+        self.data.clone()
+    }
+
+    /// The same set, whose decisions name that release of the engine.
+    pub(crate) fn with_engine_version(mut self, version: &str) -> PolicySet {
+        let mut pinned = PinnedSet::clone(&self.pinned);
+        pinned.engine.version = version.into();
+        self.pinned = Arc::new(pinned);
+        self
     }
 
     /// The bytes that the set was loaded from.
@@ -320,6 +335,11 @@ fn load(spec: &PolicySpec, found: &mut Found, engine: &Engine) -> Result<Policy,
         expected_sha256: found.digests.module_sha256,
     };
     engine.load(module, &source)
+}
+
+fn definition_data(definition: &SetDefinition, lock: &Lock) -> BTreeMap<String, BTreeMap<String, Sha256>> {
+    let locked = definition.policies().iter().filter_map(|spec| lock.policy(&spec.name));
+    locked.filter(|locked| !locked.data.is_empty()).map(|locked| (locked.name.clone(), locked.data.clone())).collect()
 }
 
 /// A load error as the fault that it is in each decision: what went wrong inside the guest, where it was running.

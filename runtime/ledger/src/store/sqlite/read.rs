@@ -61,6 +61,15 @@ impl ReadStore for Sqlite {
             .transpose()
     }
 
+    fn of_kind(&mut self, kind: &str, before: u64, limit: u32) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+        self.many(
+            "SELECT no, leaf FROM events WHERE kind = ?1 AND kind <> 'decision' AND no < ?2 ORDER BY no DESC LIMIT ?3",
+            (kind, number_of(before), limit),
+            "reading events of a kind",
+            |row| Ok((index_of(get(row, 0)?)?, get(row, 1)?)),
+        )
+    }
+
     fn node(&mut self, position: u64) -> Result<Option<Sha256>, StoreError> {
         let row = [number_of(position)];
         self.one("SELECT hash FROM nodes WHERE no = ?1", row, "reading a node", |row| row.get(0))

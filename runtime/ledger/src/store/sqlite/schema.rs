@@ -12,11 +12,12 @@ pub const FORMAT_VERSION: i64 = 1;
 
 /// Rows are only added, in the order of their integer key, or overwritten with rows of the same length. So no page is
 /// ever freed, and no table page holds a remnant of another.
-pub(super) const SCHEMA: [&str; 14] = [
+pub(super) const SCHEMA: [&str; 15] = [
     "CREATE TABLE meta(no INTEGER PRIMARY KEY, value TEXT NOT NULL) STRICT",
     "CREATE TABLE checkpoint(no INTEGER PRIMARY KEY, note TEXT NOT NULL) STRICT",
     "CREATE TABLE events(no INTEGER PRIMARY KEY, id BLOB NOT NULL, kind TEXT NOT NULL, time INTEGER NOT NULL, leaf BLOB NOT NULL) STRICT",
     "CREATE UNIQUE INDEX events_id ON events(id)",
+    "CREATE INDEX events_kind ON events(kind) WHERE kind <> 'decision'",
     "CREATE TABLE nodes(no INTEGER PRIMARY KEY, hash BLOB NOT NULL) STRICT",
     "CREATE TABLE blobs(no INTEGER PRIMARY KEY, sha256 BLOB NOT NULL, bytes BLOB NOT NULL) STRICT",
     "CREATE UNIQUE INDEX blobs_sha256 ON blobs(sha256)",

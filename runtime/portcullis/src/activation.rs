@@ -1,0 +1,142 @@
+//! Policy sets in the ledger: recorded when they begin to decide, and read back for replays.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use jiff::Timestamp;
+use portcullis_engine::Engine;
+use portcullis_gate::{Lock, Manifest, SetDefinition, Settings, Sha256};
+use portcullis_ledger::store::{Blob, Entry};
+use portcullis_ledger::{Body, Event, FormatError, Ledger, PolicyFiles, PolicySetActivated, Reader, StoreError, Time};
+use uuid::Uuid;
+
+use crate::{GateError, LOCK_FILE, MANIFEST_FILE, PolicySet, ReadFiles, SetError};
+
+const KIND: &str = "policy-set.activated";
+
+/// Activations looked at, at once.
+const PAGE: u32 = 64;
+
+/// Records that a set decides from here on, with all its files, unless it is the ledger's newest.
+pub(crate) fn activate(
+    ledger: &Ledger,
+    set: &PolicySet,
+    data: &BTreeMap<String, BTreeMap<String, Sha256>>,
+) -> Result<(), GateError> {
+    let pinned = set.pinned();
+    let reader = ledger.reader()?;
+    if let Some((_, leaf)) = reader.of_kind(KIND, u64::MAX, 1)?.into_iter().next()
+        && activated(&leaf)?.sha256 == pinned.sha256
+    {
+        return Ok(());
+    }
+    let files = set.files();
+    let policies = pinned.definition.policies().iter().zip(&pinned.pins).map(|(spec, pin)| PolicyFiles {
+        name: spec.name.clone(),
+        module_sha256: pin.module_sha256,
+        settings_sha256: pin.settings_sha256,
+        data: data.get(&spec.name).cloned().unwrap_or_default(),
+    });
+    let body = PolicySetActivated {
+        name: pinned.definition.name().into(),
+        sha256: pinned.sha256,
+        manifest_sha256: Sha256::of(&files.manifest),
+        lock_sha256: Sha256::of(&files.lock),
+        policies: policies.collect(),
+        policies_left_out: 0,
+    };
+    let mut event =
+        Event { id: Uuid::now_v7(), time: Time::new(Timestamp::now())?, body: Body::PolicySetActivated(body) };
+    event.fit();
+    let mut entry = Entry::new(&event)?;
+    let all = [&files.manifest, &files.lock].into_iter().chain(&files.others);
+    entry.blobs = all.map(|bytes| Blob::new(bytes.to_vec())).collect();
+    ledger.append(entry)?;
+    Ok(())
+}
+
+/// The set that decided at `index`, loaded from the ledger's bytes.
+pub(crate) fn set_of(
+    reader: &Reader,
+    sha256: Sha256,
+    index: u64,
+    now: Timestamp,
+    engine: &Engine,
+) -> Result<PolicySet, NotStored> {
+    let mut before = index;
+    let body = loop {
+        let page = reader.of_kind(KIND, before, PAGE)?;
+        let Some((oldest, _)) = page.last() else { return Err(NotStored::NoSet { sha256 }) };
+        before = *oldest;
+        let mut found = page.iter().map(|(_, leaf)| activated(leaf));
+        if let Some(body) = found.find(|body| body.as_ref().map_or(true, |body| body.sha256 == sha256)) {
+            break body?;
+        }
+    };
+    let manifest = blob(reader, "the manifest", &body.manifest_sha256)?;
+    let lock = blob(reader, "the lock", &body.lock_sha256)?;
+    let definition = Manifest::parse(MANIFEST_FILE, &manifest, now).map_err(SetError::Source)?.definition;
+    let files =
+        Stored { reader, digests: digests(&definition, &Lock::parse(LOCK_FILE, &lock).map_err(SetError::Source)?) };
+    Ok(PolicySet::load((Path::new(MANIFEST_FILE), &manifest), (Path::new(LOCK_FILE), &lock), &files, now, engine)?)
+}
+
+/// Why a set cannot be loaded from a ledger.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotStored {
+    #[error("no event says that the policy set {sha256} was active")]
+    NoSet { sha256: Sha256 },
+    #[error("{what} ({sha256}) is not in the ledger")]
+    NoBlob { what: &'static str, sha256: Sha256 },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    #[error(transparent)]
+    Set(#[from] SetError),
+}
+
+fn activated(leaf: &[u8]) -> Result<PolicySetActivated, FormatError> {
+    match Event::decode(leaf)?.body {
+        Body::PolicySetActivated(body) => Ok(body),
+        other => Err(FormatError::malformed("event", format!("expected {KIND}, found {other:?}"))),
+    }
+}
+
+fn blob(reader: &Reader, what: &'static str, sha256: &Sha256) -> Result<Vec<u8>, NotStored> {
+    reader.blob(sha256)?.ok_or(NotStored::NoBlob { what, sha256: *sha256 })
+}
+
+/// The digest of each file that a manifest names, as its lock says.
+fn digests(definition: &SetDefinition, lock: &Lock) -> BTreeMap<String, Sha256> {
+    let mut digests = BTreeMap::new();
+    for spec in definition.policies() {
+        let Some(locked) = lock.policy(&spec.name) else { continue };
+        digests.insert(spec.module.clone(), locked.module_sha256);
+        if let Settings::File(file) = &spec.settings {
+            digests.insert(file.clone(), locked.settings_sha256);
+        }
+        for (name, file) in &spec.data {
+            digests.extend(locked.data.get(name).map(|sha256| (file.clone(), *sha256)));
+        }
+    }
+    digests
+}
+
+/// Files in the ledger, by the digests that the lock gives their paths.
+struct Stored<'r> {
+    reader: &'r Reader,
+    digests: BTreeMap<String, Sha256>,
+}
+
+impl ReadFiles for Stored<'_> {
+    fn read(&self, file: &str, limit: usize) -> std::io::Result<Vec<u8>> {
+        let missing = || std::io::Error::new(std::io::ErrorKind::NotFound, "not in the ledger");
+        let sha256 = self.digests.get(file).ok_or_else(missing)?;
+        let bytes = self.reader.blob(sha256).map_err(std::io::Error::other)?.ok_or_else(missing)?;
+        if bytes.len() > limit {
+            return Err(std::io::Error::other(format!("larger than {limit} bytes")));
+        }
+        Ok(bytes)
+    }
+}

@@ -1,0 +1,343 @@
+//! The gate: a policy set, a ledger, and the one way from a request to permission.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
+
+use portcullis_engine::{Engine, EngineError, EngineOptions};
+use portcullis_gate::{Decision, Mask, Pointer, Request, RequestError, Sha256, masked};
+use portcullis_ledger::store::HistoryQuery as Question;
+use portcullis_ledger::{Appended, Ledger, LedgerOptions, StoreError, keyed_digest};
+use uuid::Uuid;
+
+use crate::past::{LedgerHistory, asked};
+use crate::record::{Kept, Place, Recorded, entry};
+use crate::{DecideOptions, HistorySource, Permission, PolicySet, SetError, activation};
+
+/// The code of the deny where a decision could not be recorded.
+pub const LEDGER_UNAVAILABLE: &str = "portcullis.ledger-unavailable";
+
+/// How often a decision is made anew because what policies were told of the past is no longer so.
+const MAX_TRIES: usize = 8;
+
+/// How a gate is opened. Every figure is finite.
+#[derive(Clone, Debug)]
+pub struct GateOptions {
+    /// What runs the policies.
+    pub engine: EngineOptions,
+    /// How the ledger is kept.
+    pub ledger: LedgerOptions,
+    /// Most requests that are being decided at once; one more is shed with [`DecideError::Overloaded`].
+    pub max_in_flight: usize,
+}
+
+impl Default for GateOptions {
+    fn default() -> GateOptions {
+        GateOptions { engine: EngineOptions::default(), ledger: LedgerOptions::default(), max_in_flight: 1024 }
+    }
+}
+
+/// Why a gate was not opened. Without a gate there is no [`Permission`], so nothing proceeds.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GateError {
+    /// The engine could not be set up.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The policy set could not be opened.
+    #[error(transparent)]
+    Set(#[from] SetError),
+    /// The ledger could not be opened, or does not take the policy set.
+    #[error("the ledger: {0}")]
+    Ledger(#[from] StoreError),
+    /// The policy set's files do not fit into an event.
+    #[error("the policy set cannot be recorded: {0}")]
+    Format(#[from] portcullis_ledger::FormatError),
+}
+
+/// Why there is no decision. Nothing proceeds.
+#[derive(Debug, thiserror::Error)]
+pub enum DecideError {
+    /// Too many requests at once, or too many entries wait for the ledger. Ask again.
+    #[error("overloaded: {reason}")]
+    Overloaded {
+        /// What is full.
+        reason: String,
+    },
+    /// The idempotency key was used before for another request.
+    #[error("the idempotency key was used before for another request (event {index} of the ledger); choose a new key")]
+    Conflict {
+        /// The event of that request.
+        index: u64,
+    },
+    /// What policies count in the ledger's history changed each time that the request was decided. Ask again.
+    #[error("the history that the policies rest on changed {MAX_TRIES} times while the request was decided")]
+    Contended,
+    /// With the set's masks applied, the request is none.
+    #[error("masked by the policy set, the request is malformed: {0}")]
+    Masked(RequestError),
+}
+
+impl DecideError {
+    /// Stable, for machines.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            DecideError::Overloaded { .. } => "portcullis.overloaded",
+            DecideError::Conflict { .. } => "portcullis.idempotency-conflict",
+            DecideError::Contended => "portcullis.contended",
+            DecideError::Masked(_) => "portcullis.mask",
+        }
+    }
+}
+
+/// Why [`Gate::guard`] did not run the effect.
+#[derive(Debug, thiserror::Error)]
+pub enum Stopped {
+    /// The decision does not proceed.
+    #[error("{}", .0.outcome())]
+    Decided(Box<Recorded>),
+    /// There is no decision.
+    #[error(transparent)]
+    Undecided(#[from] DecideError),
+}
+
+/// What stands in front of a change: decides requests by a policy set, records each decision, and gives permission for
+/// those that proceed. Shared by any number of threads.
+///
+/// | what is missing | what comes of it |
+/// |---|---|
+/// | the policy set, the lock, the ledger, its key | [`Gate::open`] fails: no gate, no [`Permission`] |
+/// | a module, at load | a fault in each decision that concerns it: deny, unless its level is lower |
+/// | an answer, at evaluation | the same |
+/// | the ledger, later | [`LEDGER_UNAVAILABLE`]: deny |
+/// | a place for one more request | [`DecideError::Overloaded`] |
+/// | a ledger, by choice ([`Gate::dry_run`]) | decisions, and never a [`Permission`] |
+pub struct Gate {
+    active: RwLock<Arc<Active>>,
+    ledger: Option<Arc<Ledger>>,
+    masking: Sha256,
+    idempotency: Sha256,
+    in_flight: AtomicUsize,
+    max_in_flight: usize,
+}
+
+/// The set that decides, with what its records repeat.
+struct Active {
+    set: PolicySet,
+    /// The digests of each policy's reference documents.
+    data: BTreeMap<String, BTreeMap<String, Sha256>>,
+}
+
+impl Gate {
+    /// Opens the policy set at `policies` (a folder or a manifest) and the ledger in the file `ledger`, which is made where
+    /// there is none.
+    ///
+    /// # Errors
+    /// [`GateError`]: one of them cannot be opened.
+    pub fn open(policies: &Path, ledger: &Path, options: &GateOptions) -> Result<Gate, GateError> {
+        let engine = Engine::new(&options.engine)?;
+        let set = PolicySet::open(policies, &engine)?;
+        let ledger = Ledger::open(ledger, &options.ledger)?;
+        Gate::new(set, Arc::new(ledger), options.max_in_flight)
+    }
+
+    /// A gate of a set and a ledger that are open. The set's files are recorded, where the ledger's newest set is another.
+    ///
+    /// # Errors
+    /// [`GateError`]: the ledger does not take the set.
+    pub fn new(set: PolicySet, ledger: Arc<Ledger>, max_in_flight: usize) -> Result<Gate, GateError> {
+        let key = |purpose| ledger.derived_key(purpose);
+        let (masking, idempotency) = (key("portcullis mask 1"), key("portcullis idempotency 1"));
+        let active = Arc::new(Active::new(set));
+        activation::activate(&ledger, &active.set, &active.data)?;
+        Ok(Gate {
+            active: RwLock::new(active),
+            ledger: Some(ledger),
+            masking,
+            idempotency,
+            in_flight: AtomicUsize::new(0),
+            max_in_flight,
+        })
+    }
+
+    /// A gate that records nothing, for rehearsals: it decides, and gives no permission. Policies that read the history
+    /// fault.
+    #[must_use]
+    pub fn dry_run(set: PolicySet, max_in_flight: usize) -> Gate {
+        // Without a ledger's key, a key of this process: tokens are equal within a run.
+        let once = Sha256::of(Uuid::new_v4().as_bytes());
+        Gate {
+            active: RwLock::new(Arc::new(Active::new(set))),
+            ledger: None,
+            masking: once,
+            idempotency: once,
+            in_flight: AtomicUsize::new(0),
+            max_in_flight,
+        }
+    }
+
+    /// Lets another set decide from now on; requests that are being decided finish with the one before. Activating an
+    /// older set again is how to roll back.
+    ///
+    /// # Errors
+    /// [`GateError`]: the ledger does not take the set, and the one before goes on deciding.
+    pub fn activate(&self, set: PolicySet) -> Result<(), GateError> {
+        let next = Arc::new(Active::new(set));
+        let mut active = self.active.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ledger) = &self.ledger {
+            activation::activate(ledger, &next.set, &next.data)?;
+        }
+        *active = next;
+        Ok(())
+    }
+
+    /// Decides a request: masks, selects, evaluates, combines, records, answers.
+    ///
+    /// # Errors
+    /// [`DecideError`]: shed, a used idempotency key, a mask that breaks the request. Whatever else goes wrong is part
+    /// of the decision, and stops it.
+    pub fn decide(&self, request: Request, options: &DecideOptions) -> Result<Recorded, DecideError> {
+        let _place = InFlight::take(self)?;
+        let active = Arc::clone(&self.active.read().unwrap_or_else(PoisonError::into_inner));
+        let request = self.mask(request, &active.set, &options.sensitive)?;
+        let options = DecideOptions { history: self.history(), ..options.clone() };
+        for _ in 0..MAX_TRIES {
+            let started = Instant::now();
+            let decision = active.set.decide(&request, &options);
+            let recorded = match &self.ledger {
+                None => Some(Recorded::of(&decision, Place::DryRun)),
+                Some(ledger) => self.record(ledger, &active, decision, started, &options)?,
+            };
+            if let Some(recorded) = recorded {
+                return Ok(recorded);
+            }
+        }
+        Err(DecideError::Contended)
+    }
+
+    /// Decides a request and runs `effect` where it proceeds.
+    ///
+    /// # Errors
+    /// [`Stopped`]: the decision, or why there is none; `effect` was not run.
+    pub fn guard<R>(
+        &self,
+        request: Request,
+        options: &DecideOptions,
+        effect: impl FnOnce(Permission<'_>) -> R,
+    ) -> Result<R, Stopped> {
+        let recorded = self.decide(request, options)?;
+        match recorded.permission() {
+            Some(permission) => Ok(effect(permission)),
+            None => Err(Stopped::Decided(Box::new(recorded))),
+        }
+    }
+
+    /// The ledger; `None` for a dry run.
+    #[must_use]
+    pub fn ledger(&self) -> Option<&Arc<Ledger>> {
+        self.ledger.as_ref()
+    }
+
+    /// What is worth knowing about the active set's manifest although it is no error.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<portcullis_gate::Mark> {
+        self.active.read().unwrap_or_else(PoisonError::into_inner).set.warnings().to_vec()
+    }
+
+    fn history(&self) -> HistorySource {
+        match &self.ledger {
+            None => HistorySource::None,
+            Some(ledger) => HistorySource::Ledger(Arc::new(LedgerHistory::new(Arc::clone(ledger)))),
+        }
+    }
+
+    /// Records a decision; `None` where what it rests on is no longer so and it has to be made anew.
+    fn record(
+        &self,
+        ledger: &Ledger,
+        active: &Active,
+        decision: Decision,
+        started: Instant,
+        options: &DecideOptions,
+    ) -> Result<Option<Recorded>, DecideError> {
+        let idempotency =
+            options.idempotency_key.as_ref().map(|key| keyed_digest(self.idempotency.as_bytes(), key.as_bytes()));
+        let questions: Vec<(Question, _)> = asked(&decision);
+        let Kept { entry, json } = match entry(&decision, &active.data, idempotency, started, questions) {
+            Ok(kept) => kept,
+            Err(error) => return Ok(Some(unrecorded(decision, &error.to_string()))),
+        };
+        match ledger.append(entry) {
+            Ok(Appended::Committed(commit)) => {
+                Ok(Some(Recorded::committed(&decision, json, Place::Ledger { index: commit.index })))
+            }
+            Ok(Appended::Repeated { index, decision: earlier }) => match Recorded::repeated(index, earlier) {
+                Ok(recorded) => Ok(Some(recorded)),
+                Err(reason) => Ok(Some(unrecorded(decision, &reason))),
+            },
+            Ok(Appended::Conflict { index }) => Err(DecideError::Conflict { index }),
+            Ok(Appended::HistoryChanged { .. }) => Ok(None),
+            Err(error @ StoreError::Overloaded { .. }) => Err(DecideError::Overloaded { reason: error.to_string() }),
+            Err(error) => Ok(Some(unrecorded(decision, &error.to_string()))),
+        }
+    }
+
+    /// The request as the set's masks and the payload's own marks leave it.
+    fn mask(&self, request: Request, set: &PolicySet, sensitive: &[Pointer]) -> Result<Request, DecideError> {
+        let secret: Vec<Mask> = sensitive.iter().map(Mask::of_field).collect();
+        let masks = set.pinned().definition.masks();
+        if masks.is_empty() && secret.is_empty() {
+            return Ok(request);
+        }
+        let key = self.masking.as_bytes();
+        let mut token = |value: &str| format!("masked:hmac-sha256:{}", keyed_digest(key, value.as_bytes()));
+        match masked(request.document(), masks, &secret, &mut token) {
+            None => Ok(request),
+            Some(text) => Request::parse(text.as_bytes(), request.now()).map_err(DecideError::Masked),
+        }
+    }
+}
+
+/// A decision that is in no ledger: denied, whatever the policies said.
+fn unrecorded(decision: Decision, reason: &str) -> Recorded {
+    let message = "the decision could not be recorded, so nothing proceeds";
+    let stopped = decision.stopped(LEDGER_UNAVAILABLE, message.into());
+    Recorded::of(&stopped, Place::Nowhere { reason: reason.into() })
+}
+
+impl Active {
+    fn new(set: PolicySet) -> Active {
+        let data = set.data_digests();
+        Active { set, data }
+    }
+}
+
+/// A place among the requests that are being decided.
+struct InFlight<'g>(&'g AtomicUsize);
+
+impl<'g> InFlight<'g> {
+    fn take(gate: &'g Gate) -> Result<InFlight<'g>, DecideError> {
+        let before = gate.in_flight.fetch_add(1, Ordering::Relaxed);
+        let place = InFlight(&gate.in_flight);
+        if before >= gate.max_in_flight {
+            return Err(DecideError::Overloaded { reason: format!("{before} requests are being decided") });
+        }
+        Ok(place)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl std::fmt::Debug for Gate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let active = self.active.read().unwrap_or_else(PoisonError::into_inner);
+        f.debug_struct("Gate").field("set", &active.set.pinned().sha256).finish_non_exhaustive()
+    }
+}

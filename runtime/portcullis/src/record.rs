@@ -1,0 +1,218 @@
+//! From a decision to what the ledger keeps of it, and to what the caller gets.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use portcullis_gate::{Decision, DecisionView, Outcome, Sha256};
+use portcullis_ledger::store::{Entry, HistoryAnswer, HistoryQuery, Idempotency, Payload, StoredPayload};
+use portcullis_ledger::{FormatError, Recording, Salt, Time, record};
+use uuid::Uuid;
+
+/// A decision with its place in the ledger: the answer that a host gets.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    id: Uuid,
+    outcome: Outcome,
+    valid_until: Option<Timestamp>,
+    place: Place,
+    json: Vec<u8>,
+}
+
+/// Where a decision is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Place {
+    /// It is durable in the ledger.
+    Ledger {
+        /// The index of its event.
+        index: u64,
+    },
+    /// It is in the ledger since an earlier request with the same idempotency key.
+    Repeated {
+        /// The index of its event.
+        index: u64,
+    },
+    /// This was a rehearsal.
+    DryRun,
+    /// It could not be recorded, and is a deny.
+    Nowhere {
+        /// Why, for the operator.
+        reason: String,
+    },
+}
+
+/// Permission to go on. Only [`Recorded::permission`] gives one, and only for a decision that proceeds and is durable in
+/// the ledger: whatever has effects asks for this value, so that a host that forgets to look at the decision does
+/// not compile.
+///
+/// ```
+/// # use portcullis::{Permission, Recorded};
+/// fn deploy(permission: &Permission<'_>) { /* ... */ }
+///
+/// fn on(recorded: &Recorded) {
+///     if let Some(permission) = recorded.permission() {
+///         deploy(&permission);
+///     }
+/// }
+/// ```
+///
+/// It cannot be made otherwise:
+///
+/// ```compile_fail,E0451
+/// # use portcullis::{Permission, Recorded};
+/// fn forge(recorded: &Recorded) -> Permission<'_> {
+///     Permission { recorded }
+/// }
+/// ```
+///
+/// nor from a decision that no ledger holds:
+///
+/// ```compile_fail,E0599
+/// fn forge(set: &portcullis::PolicySet, request: &portcullis::Request) {
+///     set.decide(request, &Default::default()).permission();
+/// }
+/// ```
+///
+/// and it does not outlive its decision:
+///
+/// ```compile_fail,E0597
+/// # use portcullis::{Permission, Recorded};
+/// fn keep<'a>(decide: impl Fn() -> Recorded) -> Option<Permission<'a>> {
+///     let recorded = decide();
+///     let permission: Option<Permission<'a>> = recorded.permission();
+///     permission
+/// }
+/// ```
+#[derive(Debug)]
+#[must_use = "permission is given to be asked for: hand it to what has effects"]
+pub struct Permission<'r> {
+    recorded: &'r Recorded,
+}
+
+impl Permission<'_> {
+    /// The decision that gives it.
+    #[must_use]
+    pub fn recorded(&self) -> &Recorded {
+        self.recorded
+    }
+
+    /// Until when it holds, by the host's clock.
+    #[must_use]
+    pub fn valid_until(&self) -> Option<Timestamp> {
+        self.recorded.valid_until
+    }
+}
+
+impl Recorded {
+    /// The decision's id.
+    #[must_use]
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// The outcome.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// Where it is kept.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The decision as JSON.
+    #[must_use]
+    pub fn json(&self) -> &[u8] {
+        &self.json
+    }
+
+    /// Everything that explains the decision.
+    ///
+    /// # Errors
+    /// The ledger holds a decision of another version of Portcullis, which this one cannot read.
+    pub fn view(&self) -> Result<DecisionView<'_>, serde_json::Error> {
+        DecisionView::parse(&self.json)
+    }
+
+    /// Permission to go on: where the decision proceeds and is durable in the ledger.
+    #[must_use]
+    pub fn permission(&self) -> Option<Permission<'_>> {
+        let durable = match self.place {
+            Place::Ledger { .. } | Place::Repeated { .. } => true,
+            Place::DryRun | Place::Nowhere { .. } => false,
+        };
+        (durable && self.outcome.proceeds()).then_some(Permission { recorded: self })
+    }
+
+    /// A decision that is not in the ledger.
+    pub(crate) fn of(decision: &Decision, place: Place) -> Recorded {
+        // A decision that cannot be written has nothing to show, and is never one that gives permission.
+        Recorded::committed(decision, serde_json::to_vec(decision).unwrap_or_default(), place)
+    }
+
+    pub(crate) fn committed(decision: &Decision, json: Vec<u8>, place: Place) -> Recorded {
+        let (id, outcome, valid_until) = (decision.id(), decision.outcome(), decision.valid_until());
+        Recorded { id, outcome, valid_until, place, json }
+    }
+
+    /// A decision that was made before under the same idempotency key.
+    pub(crate) fn repeated(index: u64, payload: Option<StoredPayload>) -> Result<Recorded, String> {
+        let json = match payload {
+            Some(StoredPayload::Present(payload)) => payload.bytes,
+            Some(StoredPayload::Erased { .. }) | None => {
+                return Err(format!("the decision of this idempotency key (event {index}) was erased"));
+            }
+        };
+        let view = DecisionView::parse(&json).map_err(|error| format!("event {index}: {error}"))?;
+        let valid_until = view.valid_until.as_ref().map(|until| until.parse()).transpose();
+        let valid_until = valid_until.map_err(|error| format!("event {index}: {error}"))?;
+        let id = view.id.ok_or_else(|| format!("the decision of event {index} has no id"))?;
+        let outcome = view.outcome;
+        Ok(Recorded { id, outcome, valid_until, place: Place::Repeated { index }, json })
+    }
+}
+
+/// What the ledger is given.
+pub(crate) struct Kept {
+    pub(crate) entry: Entry,
+    /// The decision as it is stored.
+    pub(crate) json: Vec<u8>,
+}
+
+/// The ledger's entry for a decision.
+pub(crate) fn entry(
+    decision: &Decision,
+    data: &BTreeMap<String, BTreeMap<String, Sha256>>,
+    idempotency: Option<Sha256>,
+    started: Instant,
+    expected_history: Vec<(HistoryQuery, HistoryAnswer)>,
+) -> Result<Kept, FormatError> {
+    let (request_salt, decision_salt) = (salt()?, salt()?);
+    let request = decision.request();
+    let recording = Recording {
+        time: Time::new(Timestamp::now())?,
+        request_salt: &request_salt,
+        decision_salt: &decision_salt,
+        idempotency,
+        data,
+        duration_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+    };
+    let recorded = record(decision, &recording)?;
+    let entry = Entry {
+        request: Some(Payload { salt: request_salt, bytes: request.bytes().to_vec() }),
+        decision: Some(Payload { salt: decision_salt, bytes: recorded.decision.clone() }),
+        idempotency: idempotency.map(|key| Idempotency::new(key, request.bytes())),
+        expected_history,
+        ..Entry::new(&recorded.event)?
+    };
+    Ok(Kept { entry, json: recorded.decision })
+}
+
+fn salt() -> Result<Salt, FormatError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| FormatError::malformed("salt", error.to_string()))?;
+    Ok(Salt::new(bytes))
+}

@@ -1,0 +1,238 @@
+//! Making a recorded decision again, from the bytes in the ledger alone.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use portcullis_engine::Engine;
+use portcullis_gate::{DecisionView, EngineIdentity, Outcome, Request, Sha256};
+use portcullis_ledger::store::StoredPayload;
+use portcullis_ledger::{Body, DecisionBody, Event, Reader, ReplayResult, StoreError};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::activation::set_of;
+use crate::{DecideOptions, HistorySource, PolicySet};
+
+/// What came of replaying one decision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Replayed {
+    /// The decision's id.
+    pub id: Uuid,
+    /// Its event.
+    pub index: u64,
+    /// What came of it.
+    pub result: ReplayResult,
+    /// The recorded outcome.
+    pub outcome: Outcome,
+    /// The outcome now, where it could be made again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub now: Option<Outcome>,
+    /// Why not the same, in words; where bytes differ, the first member that does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Why a decision could not be replayed at all.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplayError {
+    /// The ledger cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// There is no decision of that id.
+    #[error("the ledger has no decision {id}")]
+    Unknown {
+        /// The id.
+        id: Uuid,
+    },
+    /// The ledger holds other bytes than its events commit to, or lacks some.
+    #[error("event {index}: {problem}")]
+    Damaged {
+        /// The event.
+        index: u64,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+/// A recorded decision, with the bytes that its event commits to; `None` where they were erased.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// The event's index.
+    pub index: u64,
+    /// The event.
+    pub event: Event,
+    /// The request as it was decided.
+    pub request: Option<Vec<u8>>,
+    /// The decision as JSON.
+    pub decision: Option<Vec<u8>>,
+}
+
+impl Stored {
+    /// Reads a decision and checks what is stored of it against its event.
+    ///
+    /// # Errors
+    /// [`ReplayError`]: there is no such decision, or the ledger is damaged.
+    pub fn read(reader: &Reader, id: Uuid) -> Result<Stored, ReplayError> {
+        let Some((index, leaf)) = reader.find(id)? else { return Err(ReplayError::Unknown { id }) };
+        let damaged = |problem: String| ReplayError::Damaged { index, problem };
+        let event = Event::decode(&leaf).map_err(|error| damaged(error.to_string()))?;
+        let Body::Decision(body) = &event.body else { return Err(ReplayError::Unknown { id }) };
+        let checked =
+            |what: &str, payload: Option<StoredPayload>, commitment: &portcullis_ledger::Commitment| match payload {
+                None => Err(damaged(format!("{what} is missing"))),
+                Some(StoredPayload::Erased { .. }) => Ok(None),
+                Some(StoredPayload::Present(payload)) if commitment.opens(&payload.salt, &payload.bytes) => {
+                    Ok(Some(payload.bytes))
+                }
+                Some(StoredPayload::Present(_)) => Err(damaged(format!("{what} is not what the event commits to"))),
+            };
+        let request = checked("the request", reader.request_of(id)?, &body.request)?;
+        let decision = checked("the decision", reader.decision_of(id)?, &body.decision)?;
+        Ok(Stored { index, event, request, decision })
+    }
+
+    /// What the event says of the decision.
+    ///
+    /// # Errors
+    /// Never: [`Stored::read`] reads decisions only.
+    pub fn body(&self) -> Result<&DecisionBody, ReplayError> {
+        match &self.event.body {
+            Body::Decision(body) => Ok(body),
+            _ => Err(ReplayError::Unknown { id: self.event.id }),
+        }
+    }
+}
+
+/// Replays decisions of one ledger. Sets are loaded once; shared by any number of threads.
+pub struct Replayer<'r> {
+    reader: &'r Reader,
+    engine: Engine,
+    sets: Mutex<HashMap<Sha256, Arc<PolicySet>>>,
+}
+
+impl<'r> Replayer<'r> {
+    /// A replayer.
+    #[must_use]
+    pub fn new(reader: &'r Reader, engine: Engine) -> Replayer<'r> {
+        Replayer { reader, engine, sets: Mutex::default() }
+    }
+
+    /// Makes one decision again and compares it, fuel included, byte for byte.
+    ///
+    /// # Errors
+    /// [`ReplayError`]: there is nothing to compare, or the ledger is damaged.
+    pub fn replay(&self, id: Uuid) -> Result<Replayed, ReplayError> {
+        let stored = Stored::read(self.reader, id)?;
+        let body = stored.body()?;
+        let done = |result, now, reason: Option<String>| Replayed {
+            id,
+            index: stored.index,
+            result,
+            outcome: body.outcome,
+            now,
+            reason,
+        };
+        let (Some(request), Some(decision)) = (&stored.request, &stored.decision) else {
+            return Ok(done(ReplayResult::Erased, None, Some("the request was erased".into())));
+        };
+        let damaged = |problem: String| ReplayError::Damaged { index: stored.index, problem };
+        let recorded = DecisionView::parse(decision).map_err(|error| damaged(error.to_string()))?;
+        let engine = self.engine.configuration_sha256();
+        if recorded.engine.configuration_sha256 != engine {
+            let reason = format!("decided by {}, here is {}", recorded.engine.version, self.engine.version());
+            return Ok(done(ReplayResult::EngineChanged, None, Some(reason)));
+        }
+        let now = recorded.now.parse::<Timestamp>().map_err(|error| damaged(error.to_string()))?;
+        let set = self.set(body.policy_set.sha256, stored.index, now, &recorded.engine).map_err(damaged)?;
+        let request = Request::parse(request, now).map_err(|error| damaged(error.to_string()))?;
+        let options = DecideOptions { history: HistorySource::recorded(&recorded), ..DecideOptions::default() };
+        let again = set.decide(&request, &options);
+        let again_view = again.view();
+        let expected = comparable(recorded.clone()).map_err(|error| damaged(error.to_string()))?;
+        let found = comparable(again_view.clone()).map_err(|error| damaged(error.to_string()))?;
+        if expected == found {
+            return Ok(done(ReplayResult::Match, Some(again.outcome()), None));
+        }
+        if let Some(policy) = timed_out(&recorded).or_else(|| timed_out(&again_view)) {
+            let reason = format!("the policy {policy} ran into its limit on wall time, which no replay can repeat");
+            return Ok(done(ReplayResult::HostTimeLimit, Some(again.outcome()), Some(reason)));
+        }
+        let reason = first_difference(&expected, &found);
+        Ok(done(ReplayResult::Differs, Some(again.outcome()), Some(reason)))
+    }
+
+    fn set(
+        &self,
+        sha256: Sha256,
+        index: u64,
+        now: Timestamp,
+        engine: &EngineIdentity,
+    ) -> Result<Arc<PolicySet>, String> {
+        let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(set) = sets.get(&sha256) {
+            return Ok(Arc::clone(set));
+        }
+        let set = set_of(self.reader, sha256, index, now, &self.engine).map_err(|error| error.to_string())?;
+        // The same configuration decides alike: what differs is only what the release is called.
+        let set = Arc::new(set.with_engine_version(&engine.version));
+        sets.insert(sha256, Arc::clone(&set));
+        Ok(set)
+    }
+}
+
+/// A decision as JSON, without what differs between two runs of one request.
+fn comparable(mut view: DecisionView<'_>) -> Result<Vec<u8>, serde_json::Error> {
+    view.id = None;
+    view.correlation_id = None;
+    view.supersedes = None;
+    for policy in &mut view.policies {
+        policy.duration_us = None;
+    }
+    serde_json::to_vec(&view)
+}
+
+/// A policy whose verdict was cut short by the clock.
+fn timed_out(view: &DecisionView<'_>) -> Option<String> {
+    let faulted = view.policies.iter().find(|policy| policy.fault.as_ref().is_some_and(|f| f.code == "fault.time"));
+    faulted.map(|policy| policy.name.to_string())
+}
+
+/// The JSON pointer of the first member that differs, with both values cut short.
+fn first_difference(expected: &[u8], found: &[u8]) -> String {
+    let parse = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).unwrap_or_default();
+    let mut path = String::new();
+    match differing(&parse(expected), &parse(found), &mut path) {
+        Some((expected, found)) => format!("{path}: recorded {expected}, now {found}"),
+        None => "the order of members differs".into(),
+    }
+}
+
+fn differing(expected: &serde_json::Value, found: &serde_json::Value, path: &mut String) -> Option<(String, String)> {
+    use serde_json::Value::{Array, Null, Object};
+    let short = |value: &serde_json::Value| portcullis_gate::text::escaped(&value.to_string(), 200);
+    match (expected, found) {
+        (Object(one), Object(other)) => one.keys().chain(other.keys()).find_map(|key| {
+            let length = path.len();
+            path.push('/');
+            path.push_str(key);
+            let differs = differing(one.get(key).unwrap_or(&Null), other.get(key).unwrap_or(&Null), path);
+            if differs.is_none() {
+                path.truncate(length);
+            }
+            differs
+        }),
+        (Array(one), Array(other)) => (0..one.len().max(other.len())).find_map(|at| {
+            let length = path.len();
+            path.push_str(&format!("/{at}"));
+            let differs = differing(one.get(at).unwrap_or(&Null), other.get(at).unwrap_or(&Null), path);
+            if differs.is_none() {
+                path.truncate(length);
+            }
+            differs
+        }),
+        _ if expected == found => None,
+        _ => Some((short(expected), short(found))),
+    }
+}
