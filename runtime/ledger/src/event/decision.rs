@@ -6,9 +6,7 @@ use portcullis_gate::{Decision, EngineIdentity, Outcome, Pointer, Sha256};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{
-    Body, Event, MAX_EVENT_BYTES, MAX_EVENT_TEXT_BYTES, MAX_RESOURCE_ID_BYTES, PolicyFiles, WHAT, check_text,
-};
+use super::{Body, Event, MAX_EVENT_BYTES, MAX_EVENT_TEXT_BYTES, MAX_RESOURCE_ID_BYTES, PolicyFiles, WHAT, check_text};
 use crate::canonical::{self, Numbers};
 use crate::commitment::{Commitment, Salt};
 use crate::error::FormatError;

@@ -18,11 +18,16 @@ fn note(size: u64) -> String {
 
 fn export(size: u64) -> Files {
     let mut files = Files::new();
-    let written = write_export(&note(size), key().verifier(), |n| Ok::<_, Infallible>(leaf(n)), |path, bytes| {
-        assert!(!files.contains_key(CHECKPOINT_PATH), "the checkpoint is last");
-        assert_eq!(files.insert(path.to_owned(), bytes.to_vec()), None, "{path} is written once");
-        Ok(())
-    });
+    let written = write_export(
+        &note(size),
+        key().verifier(),
+        |n| Ok::<_, Infallible>(leaf(n)),
+        |path, bytes| {
+            assert!(!files.contains_key(CHECKPOINT_PATH), "the checkpoint is last");
+            assert_eq!(files.insert(path.to_owned(), bytes.to_vec()), None, "{path} is written once");
+            Ok(())
+        },
+    );
     assert_eq!(written.unwrap().size(), size);
     files
 }
@@ -43,15 +48,19 @@ fn the_files_are_those_of_the_layout() {
     let names = |size| export(size).into_keys().collect::<Vec<_>>();
     assert_eq!(names(0), ["checkpoint", "log.vkey"]);
     assert_eq!(names(1), ["checkpoint", "log.vkey", "tile/0/000.p/1", "tile/entries/000.p/1"]);
-    assert_eq!(
-        names(256),
-        ["checkpoint", "log.vkey", "tile/0/000", "tile/1/000.p/1", "tile/entries/000"]
-    );
+    assert_eq!(names(256), ["checkpoint", "log.vkey", "tile/0/000", "tile/1/000.p/1", "tile/entries/000"]);
     assert_eq!(
         names(600),
         [
-            "checkpoint", "log.vkey", "tile/0/000", "tile/0/001", "tile/0/002.p/88", "tile/1/000.p/2",
-            "tile/entries/000", "tile/entries/001", "tile/entries/002.p/88",
+            "checkpoint",
+            "log.vkey",
+            "tile/0/000",
+            "tile/0/001",
+            "tile/0/002.p/88",
+            "tile/1/000.p/2",
+            "tile/entries/000",
+            "tile/entries/001",
+            "tile/entries/002.p/88",
         ]
     );
     // The example of tlog-tiles: 70,000 leaves are 273 full tiles and one of 112, over one full tile and one of 17,
