@@ -84,6 +84,10 @@ mod tests {
         let mut changed = envelope.clone();
         changed.payload_type = "text/plain".into();
         assert!(changed.open(key.verifier()).is_err());
+        // Properly signed, as something else.
+        changed.signatures[0].sig = Base64(key.sign(&pre_authentication_encoding("text/plain", b"{}")).to_vec());
+        let expected = FormatError::malformed(WHAT, "not an in-toto statement");
+        assert_eq!(changed.open(key.verifier()), Err(expected));
         let mut changed = envelope.clone();
         changed.signatures.clear();
         assert!(changed.open(key.verifier()).is_err());

@@ -1,8 +1,9 @@
 //! What a leaf of the log says: an event in [canonical JSON](https://www.rfc-editor.org/rfc/rfc8785) without floats.
 //!
-//! `{"body":{..},"id":"<UUIDv7>","time":"<RFC 3339, UTC, milliseconds>","type":"decision","v":1}`. Nothing about a
-//! person is in an event: it commits to the request and to the decision, which are kept beside the log and can be
-//! erased.
+//! `{"body":{..},"id":"<UUIDv7>","time":"<RFC 3339, UTC, milliseconds>","type":"decision","v":1}`. An event cannot be
+//! erased, so neither the request's subject nor its context is in one: an event commits to the request and to the
+//! decision, which are kept beside the log and can be erased. Action, resource and correlation id are in it, as the
+//! caller wrote them.
 
 mod decision;
 

@@ -236,6 +236,8 @@ mod tests {
         for (bytes, width) in [(&bundle[..], 2), (&bundle[..], 4), (&bundle[..8], 3), (&bundle[..8], 2), (b"", 1)] {
             assert!(decode_bundle(bytes, width).is_err(), "{bytes:?} {width}");
         }
+        let behind = [&bundle[..], b"\0"].concat();
+        assert!(decode_bundle(&behind, 3).is_err());
         assert!(encode_bundle(&[vec![0; MAX_ENTRY_BYTES]]).is_ok());
         assert!(encode_bundle(&[vec![0; MAX_ENTRY_BYTES + 1]]).is_err());
         assert!(encode_bundle(&[b""; 257]).is_err());

@@ -103,6 +103,13 @@ fn only_the_one_spelling_is_read() {
     }
 }
 
+#[test]
+fn a_later_version_is_named() {
+    let text = String::from_utf8(events().remove(2).encode().unwrap()).unwrap();
+    let error = Event::decode(text.replace(r#""v":1}"#, r#""v":2}"#).as_bytes()).unwrap_err();
+    assert_eq!(error.to_string(), "event: version 2, not 1");
+}
+
 /// The bytes are canonical, and the event contradicts itself.
 #[test]
 fn contradictions_are_neither_written_nor_read() {

@@ -10,6 +10,7 @@
     reason = "tests"
 )]
 
+mod crash;
 mod damage;
 mod opening;
 mod sample;

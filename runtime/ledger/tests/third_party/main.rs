@@ -1,21 +1,23 @@
 //! What this crate writes, checked by programs that this project did not write: see `tools/check-third-party.sh`.
 //!
-//! The samples are written here, with the crate's public interface alone; the script fetches the other programs. Where
+//! The samples come from a ledger on disk, through the crate's public interface alone; the script fetches the other programs. Where
 //! one of them cannot be had, it says SKIPPED on the standard error, past the test harness's capture. With
 //! `PORTCULLIS_THIRD_PARTY=required`, that is a failure; with `off`, nothing is fetched.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use portcullis_gate::{
     Answer, Call, Decision, EngineIdentity, Finding, Outcome, PinnedSet, PolicyPin, PolicyRun, PolicySpec, Request,
     Said, SetDefinition, SetParts, Verdict, decide, select,
 };
+use portcullis_ledger::store::{Blob, Entry, Payload, StoredPayload};
 use portcullis_ledger::*;
 use serde_json::json;
 use uuid::Uuid;
@@ -48,46 +50,55 @@ fn other_programs_agree() {
     }
 }
 
+/// A ledger on disk with a decision in each leaf.
 struct Log {
+    _folder: tempfile::TempDir,
+    ledger: Ledger,
     key: SigningKey,
-    leaves: Vec<Vec<u8>>,
-    decisions: HashMap<u64, Vec<u8>>,
-    nodes: HashMap<(u8, u64), Sha256>,
-    roots: Vec<Sha256>,
 }
 
 impl Log {
     fn new() -> Log {
-        let mut log = Log {
-            key: SigningKey::from_seed(ORIGIN, &[7; 32]).unwrap(),
-            leaves: Vec::new(),
-            decisions: HashMap::new(),
-            nodes: HashMap::new(),
-            roots: vec![Edge::new().root()],
-        };
-        let mut edge = Edge::new();
+        let folder = tempfile::tempdir().unwrap();
+        let options = LedgerOptions { origin: Some(ORIGIN.to_owned()), ..LedgerOptions::default() };
+        let path = folder.path().join("ledger.db");
+        let ledger = Ledger::open(&path, &options).unwrap();
+        let blobs = [&b"module"[..], b"{}"].map(|bytes| Blob::new(bytes.to_vec()));
         for index in 0..SIZE {
             let outcome = DECISIONS.iter().find(|(at, _)| *at == index).map_or(Outcome::Allow, |(_, outcome)| *outcome);
-            let recorded = recorded(index, outcome);
-            let leaf = recorded.event.encode().unwrap();
-            edge.push(leaf_hash(&leaf), |level, index, hash| _ = log.nodes.insert((level, index), hash));
-            log.roots.push(edge.root());
-            log.decisions.insert(index, recorded.decision);
-            log.leaves.push(leaf);
+            let decision = decision(index, outcome);
+            let recorded = recorded(index, &decision);
+            let mut entry = Entry::new(&recorded.event).unwrap();
+            entry.blobs = blobs.to_vec();
+            entry.request = Some(Payload { salt: request_salt(index), bytes: decision.request().bytes().to_vec() });
+            entry.decision = Some(Payload { salt: decision_salt(index), bytes: recorded.decision });
+            let appended = ledger.append(entry).unwrap();
+            assert!(matches!(appended, Appended::Committed(commit) if commit.index == index), "{appended:?}");
         }
-        log
+        let key = std::fs::read_to_string(folder.path().join("ledger.db.key")).unwrap();
+        Log { _folder: folder, ledger, key: SigningKey::from_text(key.trim_end()).unwrap() }
     }
 
-    fn node(&self, level: u8, index: u64) -> Result<Sha256, String> {
-        self.nodes.get(&(level, index)).copied().ok_or_else(|| format!("no node {level}/{index}"))
+    fn leaf(&self, index: u64) -> Vec<u8> {
+        let mut events = self.ledger.reader().unwrap().events(index..index + 1).unwrap();
+        assert_eq!(events.len(), 1, "{index}");
+        events.remove(0).1.leaf
+    }
+
+    fn roots(&self) -> Vec<Sha256> {
+        let mut edge = Edge::new();
+        let mut roots = vec![edge.root()];
+        for index in 0..SIZE {
+            edge.push(leaf_hash(&self.leaf(index)), |level, index, hash| {
+                assert_eq!(self.ledger.reader().unwrap().node(level, index).unwrap(), hash);
+            });
+            roots.push(edge.root());
+        }
+        roots
     }
 
     fn inclusion(&self, index: u64, size: u64) -> Vec<Sha256> {
-        inclusion_proof(index, size, |level, index| self.node(level, index)).unwrap()
-    }
-
-    fn checkpoint(&self, size: u64) -> String {
-        Checkpoint::new(ORIGIN, size, self.roots[size as usize]).unwrap().sign(&self.key).unwrap()
+        self.ledger.reader().unwrap().prove_inclusion(index, size).unwrap()
     }
 
     fn write(&self, folder: &Path) {
@@ -98,10 +109,11 @@ impl Log {
         };
         let export = folder.join("export");
         let in_export = |path: &str| -> PathBuf { export.join(path) };
+        let checkpoint = self.ledger.checkpoint_of(SIZE, Duration::from_secs(60)).unwrap();
         write_export(
-            &self.checkpoint(SIZE),
-            self.key.verifier(),
-            |index| Ok::<_, std::io::Error>(self.leaves[index as usize].clone()),
+            &checkpoint,
+            self.ledger.verifier_key(),
+            |index| Ok::<_, std::io::Error>(self.leaf(index)),
             |path, bytes| put(&format!("export/{path}"), bytes),
         )
         .unwrap();
@@ -110,7 +122,7 @@ impl Log {
             self.key.verifier(),
             |path| std::fs::read(in_export(path)),
             |index, bytes| {
-                assert_eq!(bytes, self.leaves[index as usize]);
+                assert_eq!(bytes, self.leaf(index));
                 Ok(())
             },
         )
@@ -125,25 +137,23 @@ impl Log {
         });
         let consistency = sizes.iter().flat_map(|new| {
             sizes.iter().filter(move |old| *old <= new).map(move |old| {
-                let proof = consistency_proof(*old, *new, |level, index| self.node(level, index)).unwrap();
+                let proof = self.ledger.reader().unwrap().prove_consistency(*old, *new).unwrap();
                 json!({ "old": old, "new": new, "proof": proof })
             })
         });
         let proofs = json!({
-            "roots": self.roots,
+            "roots": self.roots(),
             "inclusion": inclusion.collect::<Vec<_>>(),
             "consistency": consistency.collect::<Vec<_>>(),
         });
         put("proofs.json", proofs.to_string().as_bytes()).unwrap();
         put("log.vkey", format!("{}\n", self.key.verifier()).as_bytes()).unwrap();
         for (index, outcome) in DECISIONS {
-            let evidence = Evidence {
-                index,
-                leaf: self.leaves[index as usize].clone(),
-                proof: self.inclusion(index, SIZE),
-                checkpoint: self.checkpoint(SIZE),
-            };
-            let receipt = Receipt::issue(&self.decisions[&index], &decision_salt(index), &evidence, &self.key).unwrap();
+            let proof = self.inclusion(index, SIZE);
+            let evidence = Evidence { index, leaf: self.leaf(index), proof, checkpoint: checkpoint.clone() };
+            let stored = self.ledger.reader().unwrap().decision_of(id(index)).unwrap().unwrap();
+            let StoredPayload::Present(Payload { salt, bytes }) = stored else { panic!("{stored:?}") };
+            let receipt = Receipt::issue(&bytes, &salt, &evidence, &self.key).unwrap();
             put(&format!("receipts/{outcome}.json"), &receipt.to_bytes().unwrap()).unwrap();
             put(&format!("envelopes/{outcome}-decision.json"), &receipt.decision_envelope().unwrap()).unwrap();
             put(&format!("envelopes/{outcome}-summary.json"), &receipt.summary_envelope().unwrap()).unwrap();
@@ -155,16 +165,24 @@ fn decision_salt(index: u64) -> Salt {
     Salt::new(*Sha256::of(&index.to_be_bytes()).as_bytes())
 }
 
-fn recorded(index: u64, outcome: Outcome) -> Recorded {
+fn request_salt(index: u64) -> Salt {
+    Salt::new(*Sha256::of(&index.to_le_bytes()).as_bytes())
+}
+
+fn id(index: u64) -> Uuid {
+    Uuid::from_u128(0x019c_0000_0000_7000_8000_0000_0000_0000 + u128::from(index))
+}
+
+fn recorded(index: u64, decision: &Decision) -> Recorded {
     let recording = Recording {
         time: Time::new("2026-03-14T09:30:01Z".parse().unwrap()).unwrap(),
-        request_salt: &Salt::new([1; 32]),
+        request_salt: &request_salt(index),
         decision_salt: &decision_salt(index),
         idempotency: None,
         data: &BTreeMap::new(),
         duration_us: index,
     };
-    record(&decision(index, outcome), &recording).unwrap()
+    record(decision, &recording).unwrap()
 }
 
 fn decision(index: u64, outcome: Outcome) -> Decision {
@@ -184,7 +202,6 @@ fn decision(index: u64, outcome: Outcome) -> Decision {
         Finding { outcome, code: "sample.window.said".into(), message: "é".into(), at: None, requirement: None };
     let answer = Answer { verdict: Verdict::Findings(vec![finding]), obligations: Vec::new() };
     let run = PolicyRun { said: Said::Answer(answer), fuel: 10, duration_us: 3 };
-    let id = Uuid::from_u128(0x019c_0000_0000_7000_8000_0000_0000_0000 + u128::from(index));
-    let call = Call { id, correlation_id: None, supersedes: None };
+    let call = Call { id: id(index), correlation_id: None, supersedes: None };
     decide(select(&Arc::new(set), &request), call, vec![Some(run)])
 }
