@@ -47,7 +47,8 @@ pub enum FormatError {
 }
 
 impl FormatError {
-    pub(crate) fn malformed(what: &'static str, problem: impl Into<String>) -> FormatError {
+    /// What of something is not of its form.
+    pub fn malformed(what: &'static str, problem: impl Into<String>) -> FormatError {
         FormatError::Malformed { what, problem: problem.into() }
     }
 

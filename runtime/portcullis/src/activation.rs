@@ -37,7 +37,7 @@ pub(crate) fn activate(
         settings_sha256: pin.settings_sha256,
         data: data.get(&spec.name).cloned().unwrap_or_default(),
     });
-    let body = PolicySetActivated {
+    let mut body = PolicySetActivated {
         name: pinned.definition.name().into(),
         sha256: pinned.sha256,
         manifest_sha256: Sha256::of(&files.manifest),
@@ -45,9 +45,8 @@ pub(crate) fn activate(
         policies: policies.collect(),
         policies_left_out: 0,
     };
-    let mut event =
-        Event { id: Uuid::now_v7(), time: Time::new(Timestamp::now())?, body: Body::PolicySetActivated(body) };
-    event.fit();
+    body.fit();
+    let event = Event { id: Uuid::now_v7(), time: Time::new(Timestamp::now())?, body: Body::PolicySetActivated(body) };
     let mut entry = Entry::new(&event)?;
     let all = [&files.manifest, &files.lock].into_iter().chain(&files.others);
     entry.blobs = all.map(|bytes| Blob::new(bytes.to_vec())).collect();
