@@ -20,7 +20,7 @@ pub fn engine(args: &CacheArgs) -> anyhow::Result<Engine> {
 /// comes from elsewhere is not believed.
 fn options(args: &CacheArgs) -> Option<CacheOptions> {
     let folder = args.cache_dir.clone().or_else(|| base("XDG_CACHE_HOME", ".cache"));
-    let state = base("XDG_STATE_HOME", ".local/state");
+    let state = state();
     let (Some(folder), Some(state)) = (folder, state) else {
         report::warning(
             "there is no home folder, so compiled policies are not kept; set XDG_CACHE_HOME and XDG_STATE_HOME",
@@ -28,6 +28,12 @@ fn options(args: &CacheArgs) -> Option<CacheOptions> {
         return None;
     };
     Some(CacheOptions { folder, key_file: state.join("cache.key") })
+}
+
+/// Where the command keeps what is not a cache; `None` where there is no home folder.
+#[must_use]
+pub fn state() -> Option<PathBuf> {
+    base("XDG_STATE_HOME", ".local/state")
 }
 
 /// `portcullis` in the folder that the variable names, or in `fallback` of the home folder. Relative paths in these

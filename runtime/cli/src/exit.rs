@@ -13,6 +13,12 @@ pub enum Exit {
     Usage = 2,
     /// `inspect`: the module is not admissible.
     Refused = 3,
+    /// `ledger verify`, `receipt verify`: not sound.
+    Unsound = 4,
+    /// `replay`: a decision is not identical, or cannot be made again.
+    Differs = 5,
+    /// `backtest`: an outcome becomes more lenient.
+    MoreLenient = 6,
     /// The decision is `defer`.
     Defer = 20,
     /// The decision is `acknowledge`.
@@ -33,7 +39,15 @@ impl Exit {
     fn rank(self) -> u8 {
         match self {
             Exit::Error | Exit::Usage => u8::MAX,
-            Exit::Done | Exit::Refused | Exit::Defer | Exit::Acknowledge | Exit::Escalate | Exit::Deny => self as u8,
+            Exit::Done
+            | Exit::Refused
+            | Exit::Unsound
+            | Exit::Differs
+            | Exit::MoreLenient
+            | Exit::Defer
+            | Exit::Acknowledge
+            | Exit::Escalate
+            | Exit::Deny => self as u8,
         }
     }
 }
@@ -65,6 +79,7 @@ mod tests {
         let codes = Outcome::ALL.map(|outcome| Exit::from(outcome) as u8);
         assert_eq!(codes, [0, 0, 20, 21, 22, 23]);
         assert_eq!([Exit::Error as u8, Exit::Usage as u8, Exit::Refused as u8], [1, 2, 3]);
+        assert_eq!([Exit::Unsound as u8, Exit::Differs as u8, Exit::MoreLenient as u8], [4, 5, 6]);
     }
 
     #[test]

@@ -11,15 +11,21 @@
 )]
 
 mod args;
+mod audit;
+mod backtest;
 mod cache;
 mod completions;
 mod decide;
+mod each;
 mod exit;
 mod inspect;
+mod ledger;
 mod lock;
 mod policy;
 mod policy_build;
 mod progress;
+mod receipt;
+mod replay;
 mod report;
 mod text;
 
@@ -35,6 +41,11 @@ fn main() -> ExitCode {
         args::Command::Lock(args) => lock::run(&args),
         args::Command::Policy(args::PolicyCommand::Build(args)) => policy::build::run(&args),
         args::Command::Policy(args::PolicyCommand::Test(args)) => policy::test::run(&args),
+        args::Command::Ledger(command) => ledger::run(&command),
+        args::Command::Replay(args) => replay::run(&args),
+        args::Command::Backtest(args) => backtest::run(&args),
+        args::Command::Audit(args) => audit::run(&args),
+        args::Command::Receipt(command) => receipt::run(&command),
         args::Command::Completions(args) => completions::run(&args),
     };
     done.unwrap_or_else(|error| report::error(&error)).into()

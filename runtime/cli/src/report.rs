@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use anstyle::{AnsiColor, Style};
+use anyhow::Context as _;
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Severity};
 use portcullis::SetError;
 use portcullis_gate::{Mark, SourceError};
@@ -35,6 +36,14 @@ fn source_error(error: &anyhow::Error) -> Option<&SourceError> {
         return Some(source);
     }
     error.chain().find_map(|cause| cause.downcast_ref::<SourceError>())
+}
+
+/// Prints what was asked for, on standard output; colours only where it is a terminal.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn out(text: &str) -> anyhow::Result<()> {
+    anstream::stdout().lock().write_all(text.as_bytes()).context("cannot write to standard output")
 }
 
 /// Prints a warning.

@@ -54,6 +54,7 @@ pub use export::{CHECKPOINT_PATH, ExportError, KEY_PATH, verify_export, write_ex
 pub use key::{MAX_KEY_NAME_BYTES, SigningKey, VerifierKey};
 pub use log::{Ledger, LedgerOptions, MAX_BLOB_BYTES};
 pub use note::{MAX_NOTE_BYTES, MAX_NOTE_SIGNATURES, open_note, sign_note};
+pub use outside::read_signing_key;
 pub use portcullis_gate::Sha256;
 pub use position::{node_position, nodes_of};
 pub use proof::{ProofError, consistency_proof, inclusion_proof, verify_consistency, verify_inclusion};

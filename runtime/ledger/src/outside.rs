@@ -53,6 +53,14 @@ pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), StoreError> {
     sync_folder(path)
 }
 
+/// The signing key in a file; `None` where there is none.
+///
+/// # Errors
+/// [`StoreError`]: the file cannot be read or holds no key.
+pub fn read_signing_key(path: &Path) -> Result<Option<SigningKey>, StoreError> {
+    read_key(path)
+}
+
 /// The key in a file; `None` where there is none.
 pub(crate) fn read_key(path: &Path) -> Result<Option<SigningKey>, StoreError> {
     let Some(text) = read_text(path, MAX_KEY_FILE_BYTES)? else {

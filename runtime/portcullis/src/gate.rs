@@ -274,10 +274,12 @@ impl Gate {
             Ok(Appended::Committed(commit)) => {
                 Ok(Some(Recorded::committed(&decision, json, Place::Ledger { index: commit.index })))
             }
-            Ok(Appended::Repeated { index, decision: earlier }) => match Recorded::repeated(index, earlier) {
-                Ok(recorded) => Ok(Some(recorded)),
-                Err(reason) => Ok(Some(unrecorded(decision, &reason))),
-            },
+            Ok(Appended::Repeated { index, decision: earlier }) => {
+                match Recorded::repeated(index, earlier, decision.request()) {
+                    Ok(recorded) => Ok(Some(recorded)),
+                    Err(reason) => Ok(Some(unrecorded(decision, &reason))),
+                }
+            }
             Ok(Appended::Conflict { index }) => Err(DecideError::Conflict { index }),
             Ok(Appended::HistoryChanged { .. }) => Ok(None),
             Err(error @ StoreError::Overloaded { .. }) => Err(DecideError::Overloaded { reason: error.to_string() }),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use portcullis_gate::{Decision, DecisionView, Outcome, Sha256};
+use portcullis_gate::{Decision, DecisionView, Outcome, Request, Sha256};
 use portcullis_ledger::store::{Entry, HistoryAnswer, HistoryQuery, Idempotency, Payload, StoredPayload};
 use portcullis_ledger::{FormatError, Recording, Salt, Time, record};
 use uuid::Uuid;
@@ -17,11 +17,11 @@ pub struct Recorded {
     valid_until: Option<Timestamp>,
     place: Place,
     json: Vec<u8>,
+    request: Request,
 }
 
 /// Where a decision is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Place {
     /// It is durable in the ledger.
     Ledger {
@@ -123,6 +123,12 @@ impl Recorded {
         &self.place
     }
 
+    /// The request as it was decided: masked, where the set masks anything of it.
+    #[must_use]
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
     /// The decision as JSON.
     #[must_use]
     pub fn json(&self) -> &[u8] {
@@ -155,11 +161,11 @@ impl Recorded {
 
     pub(crate) fn committed(decision: &Decision, json: Vec<u8>, place: Place) -> Recorded {
         let (id, outcome, valid_until) = (decision.id(), decision.outcome(), decision.valid_until());
-        Recorded { id, outcome, valid_until, place, json }
+        Recorded { id, outcome, valid_until, place, json, request: decision.request().clone() }
     }
 
     /// A decision that was made before under the same idempotency key.
-    pub(crate) fn repeated(index: u64, payload: Option<StoredPayload>) -> Result<Recorded, String> {
+    pub(crate) fn repeated(index: u64, payload: Option<StoredPayload>, request: &Request) -> Result<Recorded, String> {
         let json = match payload {
             Some(StoredPayload::Present(payload)) => payload.bytes,
             Some(StoredPayload::Erased { .. }) | None => {
@@ -171,7 +177,7 @@ impl Recorded {
         let valid_until = valid_until.map_err(|error| format!("event {index}: {error}"))?;
         let id = view.id.ok_or_else(|| format!("the decision of event {index} has no id"))?;
         let outcome = view.outcome;
-        Ok(Recorded { id, outcome, valid_until, place: Place::Repeated { index }, json })
+        Ok(Recorded { id, outcome, valid_until, place: Place::Repeated { index }, json, request: request.clone() })
     }
 }
 

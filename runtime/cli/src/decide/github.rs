@@ -4,9 +4,9 @@
 
 use std::fmt::Write as _;
 
-use portcullis_gate::{Decision, DecisionFinding, Outcome};
+use portcullis_gate::{DecisionFinding, Outcome};
 
-use super::{Payload, human, words};
+use super::{Decided, Payload, human, words};
 use crate::text::shown;
 
 /// The workflow commands, one on each line.
@@ -14,7 +14,7 @@ pub fn render(payloads: &[Payload]) -> String {
     let mut out = String::new();
     for payload in payloads {
         match &payload.decided {
-            Ok(decision) => push_decision(&mut out, &payload.source, decision),
+            Ok(decided) => push_decision(&mut out, &payload.source, decided),
             Err(undecided) => {
                 let title = format!("not decided: {}", undecided.code);
                 push_command(&mut out, "error", &payload.source, &title, &undecided.message);
@@ -30,7 +30,7 @@ pub fn step_summary(payloads: &[Payload]) -> String {
     for payload in payloads {
         let source = markdown(&payload.source);
         match &payload.decided {
-            Ok(decision) => push_summary(&mut out, &source, decision),
+            Ok(decided) => push_summary(&mut out, &source, decided),
             Err(undecided) => {
                 _ = writeln!(out, "\n### ✖ not decided, so it does not proceed: {source}\n");
                 _ = writeln!(out, "{} ({})", markdown(&undecided.message), undecided.code);
@@ -40,27 +40,22 @@ pub fn step_summary(payloads: &[Payload]) -> String {
     out
 }
 
-fn push_decision(out: &mut String, source: &str, decision: &Decision) {
+fn push_decision(out: &mut String, source: &str, decided: &Decided) {
+    let decision = &decided.view;
     let mut annotated = false;
-    for finding in decision.findings().filter(|finding| finding.outcome != Outcome::Allow) {
+    for finding in decision.findings.iter().filter(|finding| finding.outcome != Outcome::Allow) {
         let command = if finding.outcome.proceeds() { "warning" } else { "error" };
-        push_command(out, command, source, &format!("{}: {}", finding.outcome, finding.code), &message(&finding));
+        push_command(out, command, source, &format!("{}: {}", finding.outcome, finding.code), &message(finding));
         annotated = true;
     }
     if !annotated {
-        let title = decision.outcome().as_str();
-        push_command(
-            out,
-            "notice",
-            source,
-            title,
-            &format!("{}: {}", words::meaning(decision.outcome()), words::asked(decision)),
-        );
+        let title = decision.outcome.as_str();
+        push_command(out, "notice", source, title, &format!("{}: {}", words::meaning(decision.outcome), decided.asked));
     }
 }
 
 fn message(finding: &DecisionFinding<'_>) -> String {
-    let change = match finding.requirement {
+    let change = match &finding.requirement {
         Some(requirement) => format!("\nWhat would change it: {}", words::requirement(requirement)),
         None => String::new(),
     };
@@ -71,21 +66,22 @@ fn push_command(out: &mut String, command: &str, source: &str, title: &str, mess
     _ = writeln!(out, "::{command} file={},title={}::{}", property(source), property(title), data(message));
 }
 
-fn push_summary(out: &mut String, source: &str, decision: &Decision) {
-    let outcome = decision.outcome();
-    let degraded = if decision.degraded() { ", degraded" } else { "" };
+fn push_summary(out: &mut String, source: &str, decided: &Decided) {
+    let decision = &decided.view;
+    let outcome = decision.outcome;
+    let degraded = if decision.degraded { ", degraded" } else { "" };
     _ = writeln!(out, "\n### {} {outcome}: {source}\n", words::symbol(outcome));
-    _ = writeln!(out, "{}: {}{degraded}\n", markdown(&words::asked(decision)), words::meaning(outcome));
+    _ = writeln!(out, "{}: {}{degraded}\n", markdown(&decided.asked), words::meaning(outcome));
     out.push_str("| outcome | why | code | policy |\n| --- | --- | --- | --- |\n");
-    for finding in decision.findings() {
+    for finding in &decision.findings {
         _ = writeln!(
             out,
             "| {} {} | {} | {} | {} |",
             words::symbol(finding.outcome),
             finding.outcome,
-            markdown(finding.message),
-            markdown(finding.code),
-            markdown(finding.policy.unwrap_or_default())
+            markdown(&finding.message),
+            markdown(&finding.code),
+            markdown(finding.policy.as_deref().unwrap_or_default())
         );
     }
     let changes = words::changes(decision);
@@ -102,10 +98,10 @@ fn push_summary(out: &mut String, source: &str, decision: &Decision) {
         out,
         "\n{}; policy set {} `{}`, request `{}`, decision `{}`",
         words::evaluated(decision),
-        markdown(decision.set().definition.name()),
-        decision.set().sha256.short(),
-        decision.request().sha256().short(),
-        decision.id()
+        markdown(&decision.policy_set.name),
+        decision.policy_set.sha256.short(),
+        decision.request_sha256.short(),
+        decision.id.map(|id| id.to_string()).unwrap_or_default()
     );
 }
 

@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
-use portcullis_gate::{Decision, Outcome, PolicySaid, PolicyTrace, Sha256, WaiverStatus};
+use portcullis::Place;
+use portcullis_gate::{DecisionView, Outcome, PolicySaid, PolicyTrace, Sha256, WaiverStatus};
 
-use super::{Payload, words};
+use super::{Decided, Payload, words};
 use crate::text::{counted, shown};
 
 const HEADING: Style = Style::new().bold();
@@ -20,7 +21,7 @@ pub fn render(payloads: &[Payload]) -> String {
             out.push('\n');
         }
         match &payload.decided {
-            Ok(decision) => push_decision(&mut out, &payload.source, decision),
+            Ok(decided) => push_decision(&mut out, &payload.source, decided),
             Err(undecided) => {
                 _ = writeln!(out, "{ERROR}✖ ERROR{ERROR:#}  not decided, so it does not proceed");
                 _ = writeln!(out, "  {FAINT}{}{FAINT:#}", shown(&payload.source));
@@ -37,7 +38,10 @@ pub fn render(payloads: &[Payload]) -> String {
 /// `3 payloads: 1 allow, 2 deny`.
 pub fn summary(payloads: &[Payload]) -> String {
     let count = |outcome: Option<Outcome>| {
-        payloads.iter().filter(|payload| payload.decided.as_ref().ok().map(Decision::outcome) == outcome).count()
+        payloads
+            .iter()
+            .filter(|payload| payload.decided.as_ref().ok().map(|decided| decided.view.outcome) == outcome)
+            .count()
     };
     let outcomes = Outcome::ALL.into_iter().map(|outcome| (outcome.as_str(), count(Some(outcome))));
     let counts: Vec<String> = outcomes
@@ -48,35 +52,40 @@ pub fn summary(payloads: &[Payload]) -> String {
     format!("{}: {}", counted(payloads.len(), "payload", "payloads"), counts.join(", "))
 }
 
-fn push_decision(out: &mut String, source: &str, decision: &Decision) {
-    let outcome = decision.outcome();
+/// One decision, for people.
+pub fn push_decision(out: &mut String, source: &str, decided: &Decided) {
+    let decision = &decided.view;
+    let outcome = decision.outcome;
     let style = words::style(outcome);
     let name = outcome.as_str().to_uppercase();
-    let degraded = if decision.degraded() { ", degraded" } else { "" };
+    let degraded = if decision.degraded { ", degraded" } else { "" };
     let symbol = words::symbol(outcome);
     _ = writeln!(out, "{style}{symbol} {name}{style:#}  {}{degraded}", words::meaning(outcome));
-    _ = writeln!(out, "  {}", words::asked(decision));
-    _ = writeln!(out, "  {FAINT}{}{FAINT:#}", shown(source));
+    _ = writeln!(out, "  {}", decided.asked);
+    if !source.is_empty() {
+        _ = writeln!(out, "  {FAINT}{}{FAINT:#}", shown(source));
+    }
 
     push_heading(out, "Why");
-    for finding in decision.findings() {
+    for finding in &decision.findings {
         let style = words::style(finding.outcome);
         let symbol = words::symbol(finding.outcome);
-        _ = writeln!(out, "    {style}{symbol} {:<12}{style:#}{}", finding.outcome, shown(finding.message));
-        _ = writeln!(out, "                  {FAINT}{}{FAINT:#}", words::origin(&finding));
+        _ = writeln!(out, "    {style}{symbol} {:<12}{style:#}{}", finding.outcome, shown(&finding.message));
+        _ = writeln!(out, "                  {FAINT}{}{FAINT:#}", words::origin(finding));
     }
     push_list(out, "What would change it", words::changes(decision));
     push_list(
         out,
         "To be done when it goes on",
         decision
-            .obligations()
+            .obligations
+            .iter()
             .map(|obligation| {
                 format!(
                     "{} {} (policy {})",
                     obligation.kind,
                     shown(&obligation.params.to_string()),
-                    shown(obligation.policy)
+                    shown(&obligation.policy)
                 )
             })
             .collect(),
@@ -85,16 +94,17 @@ fn push_decision(out: &mut String, source: &str, decision: &Decision) {
     push_list(out, "Waivers", waivers(decision));
 
     push_heading(out, &words::evaluated(decision));
-    let (skipped, ran): (Vec<_>, Vec<_>) = decision.policies().partition(|policy| policy.said == PolicySaid::Skipped);
-    let width = ran.iter().map(|policy| shown(policy.name).chars().count()).max().unwrap_or(0);
+    let (skipped, ran): (Vec<_>, Vec<_>) =
+        decision.policies.iter().partition(|policy| policy.said == PolicySaid::Skipped);
+    let width = ran.iter().map(|policy| shown(&policy.name).chars().count()).max().unwrap_or(0);
     for policy in &ran {
         push_policy(out, policy, width);
     }
     if !skipped.is_empty() {
-        let names: Vec<String> = skipped.iter().map(|policy| shown(policy.name)).collect();
+        let names: Vec<String> = skipped.iter().map(|policy| shown(&policy.name)).collect();
         _ = writeln!(out, "    {FAINT}skipped, as their `when` does not match: {}{FAINT:#}", names.join(", "));
     }
-    push_identity(out, decision);
+    push_identity(out, decided);
 }
 
 fn push_policy(out: &mut String, policy: &PolicyTrace<'_>, width: usize) {
@@ -103,45 +113,50 @@ fn push_policy(out: &mut String, policy: &PolicyTrace<'_>, width: usize) {
         None => (FAINT, '·'),
     };
     let said = match (policy.said, policy.counted_as) {
-        (PolicySaid::Fault, _) => policy.fault.map_or("fault", |fault| fault.code).to_owned(),
+        (PolicySaid::Fault, _) => policy.fault.as_ref().map_or("fault", |fault| &*fault.code).to_owned(),
         (PolicySaid::Outcome(said), Some(counted_as)) if said != counted_as => format!("{said} → {counted_as}"),
         (said, _) => said.as_str().to_owned(),
     };
     let module = policy.module_sha256.as_ref().map_or_else(|| "unreadable".to_owned(), Sha256::short);
-    _ = write!(out, "    {style}{symbol} {:<width$}  {said:<18}{style:#} {FAINT}module {module}", shown(policy.name));
+    _ = write!(out, "    {style}{symbol} {:<width$}  {said:<18}{style:#} {FAINT}module {module}", shown(&policy.name));
     _ = write!(out, "  {} fuel  {} µs", policy.fuel, policy.duration_us.unwrap_or_default());
     if policy.counted_as.is_some() && !policy.contributes {
         out.push_str("  does not decide");
     }
     _ = writeln!(out, "{FAINT:#}");
-    if let Some(fault) = policy.fault {
+    if let Some(fault) = &policy.fault {
         let counts_as = policy.counted_as.unwrap_or(policy.enforce);
-        _ = writeln!(out, "      {} {FAINT}(counts as {counts_as}){FAINT:#}", shown(fault.detail));
+        _ = writeln!(out, "      {} {FAINT}(counts as {counts_as}){FAINT:#}", shown(&fault.detail));
     }
 }
 
-fn push_identity(out: &mut String, decision: &Decision) {
-    let set = decision.set();
-    _ = writeln!(
-        out,
-        "\n  {FAINT}policy set {} {} · request {} · decision {}{FAINT:#}",
-        shown(set.definition.name()),
-        set.sha256.short(),
-        decision.request().sha256().short(),
-        decision.id()
-    );
-    let until = decision.valid_until().map(|until| format!(" · holds until {until:.0}")).unwrap_or_default();
-    _ = writeln!(out, "  {FAINT}decided at {}{until}{FAINT:#}", decision.request().now_text());
+fn push_identity(out: &mut String, decided: &Decided) {
+    let decision = &decided.view;
+    let set = &decision.policy_set;
+    _ = write!(out, "\n  {FAINT}policy set {} {}", shown(&set.name), set.sha256.short());
+    _ = write!(out, " · request {}", decision.request_sha256.short());
+    let id = decision.id.map(|id| format!(" · decision {id}")).unwrap_or_default();
+    _ = writeln!(out, "{id}{FAINT:#}");
+    let until = decision.valid_until.as_deref().map(|until| format!(" · holds until {}", shown(until)));
+    _ = writeln!(out, "  {FAINT}decided at {}{}{FAINT:#}", shown(&decision.now), until.unwrap_or_default());
+    match &decided.place {
+        Place::Ledger { index } => _ = writeln!(out, "  {FAINT}recorded as event {index}{FAINT:#}"),
+        Place::Repeated { index } => {
+            _ = writeln!(out, "  {FAINT}the same request was decided before, under this key: event {index}{FAINT:#}");
+        }
+        Place::DryRun => _ = writeln!(out, "  {ERROR}DRY RUN{ERROR:#} not recorded: nothing may go on because of it"),
+        Place::Nowhere { reason } => _ = writeln!(out, "  {ERROR}NOT RECORDED{ERROR:#} {}", shown(reason)),
+    }
 }
 
-fn waivers(decision: &Decision) -> Vec<String> {
-    let words = decision.waivers().filter_map(|waiver| {
+fn waivers(decision: &DecisionView<'_>) -> Vec<String> {
+    let words = decision.waivers.iter().filter_map(|waiver| {
         let status = match waiver.status {
             WaiverStatus::Applied => "applied",
             WaiverStatus::Expired => "expired, so it was not applied",
             WaiverStatus::Unused => return None,
         };
-        let (code, policy, owner) = (shown(waiver.code), shown(waiver.policy), shown(waiver.owner));
+        let (code, policy, owner) = (shown(&waiver.code), shown(&waiver.policy), shown(&waiver.owner));
         Some(format!("{code} of {policy}: {status} (until {}, owned by {owner})", waiver.until))
     });
     words.collect()

@@ -2,18 +2,47 @@
 
 use std::fmt::Write as _;
 
-use portcullis_gate::Decision;
+use portcullis::Place;
+use portcullis_gate::DecisionView;
 use serde::Serialize;
 
-use super::{Payload, Undecided};
+use super::{Decided, Payload, Undecided};
 use crate::text::is_unprintable;
 
-/// One payload of several.
+/// A decision and where it is recorded.
 #[derive(Serialize)]
-struct Line<'a> {
-    source: &'a str,
+pub struct Line<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<&'a str>,
     #[serde(flatten)]
-    decision: &'a Decision,
+    decision: &'a DecisionView<'static>,
+    recorded: Recorded<'a>,
+}
+
+/// Where a decision is recorded.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Recorded<'a> {
+    /// The event's index in the ledger.
+    Event(u64),
+    /// The event's index, of an earlier request with the same idempotency key.
+    Earlier(u64),
+    /// Not at all: a rehearsal.
+    DryRun,
+    /// Not at all, and why.
+    Failed(&'a str),
+}
+
+impl<'a> Line<'a> {
+    pub fn new(source: Option<&'a str>, decided: &'a Decided) -> Line<'a> {
+        let recorded = match &decided.place {
+            Place::Ledger { index } => Recorded::Event(*index),
+            Place::Repeated { index } => Recorded::Earlier(*index),
+            Place::DryRun => Recorded::DryRun,
+            Place::Nowhere { reason } => Recorded::Failed(reason),
+        };
+        Line { source, decision: &decided.view, recorded }
+    }
 }
 
 /// A payload that was not decided.
@@ -32,12 +61,12 @@ struct Failure<'a> {
 pub fn render(payloads: &[Payload]) -> serde_json::Result<String> {
     let text = match payloads {
         [only] => match &only.decided {
-            Ok(decision) => serde_json::to_string_pretty(decision)?,
+            Ok(decided) => serde_json::to_string_pretty(&Line::new(None, decided))?,
             Err(error) => serde_json::to_string_pretty(&Failure { source: None, proceed: false, error })?,
         },
         several => {
             let lines = several.iter().map(|payload| match &payload.decided {
-                Ok(decision) => serde_json::to_string(&Line { source: &payload.source, decision }),
+                Ok(decided) => serde_json::to_string(&Line::new(Some(&payload.source), decided)),
                 Err(error) => serde_json::to_string(&Failure { source: Some(&payload.source), proceed: false, error }),
             });
             lines.collect::<Result<Vec<_>, _>>()?.join("\n")

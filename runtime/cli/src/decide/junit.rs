@@ -1,9 +1,8 @@
 //! Decisions as a JUnit report: a test suite with one test case for each payload, which passes where it proceeds.
 
-use portcullis_gate::Decision;
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::{Payload, words};
+use super::{Decided, Payload, words};
 use crate::text::shown;
 
 /// The report as XML.
@@ -14,7 +13,7 @@ pub fn render(payloads: &[Payload]) -> anyhow::Result<String> {
     let mut suite = TestSuite::new("portcullis");
     for payload in payloads {
         let mut case = match &payload.decided {
-            Ok(decision) => case(payload, decision),
+            Ok(decided) => case(payload, decided),
             Err(undecided) => {
                 let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
                 status.set_type(undecided.code.as_str()).set_message(shown(&undecided.message));
@@ -29,33 +28,34 @@ pub fn render(payloads: &[Payload]) -> anyhow::Result<String> {
     Ok(report.to_string()?)
 }
 
-fn case(payload: &Payload, decision: &Decision) -> TestCase {
+fn case(payload: &Payload, decided: &Decided) -> TestCase {
+    let decision = &decided.view;
     let lines: Vec<String> = decision
-        .findings()
-        .map(|finding| format!("{}: {} ({})", finding.outcome, shown(finding.message), words::origin(&finding)))
+        .findings
+        .iter()
+        .map(|finding| format!("{}: {} ({})", finding.outcome, shown(&finding.message), words::origin(finding)))
         .chain(words::changes(decision).into_iter().map(|change| format!("what would change it: {change}")))
         .collect();
-    let status = if decision.proceeds() {
+    let status = if decision.proceed {
         TestCaseStatus::success()
     } else {
         let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-        let outcome = decision.outcome();
+        let outcome = decision.outcome;
         status.set_type(outcome.as_str());
-        status.set_message(format!("{outcome}: {}; {}", words::meaning(outcome), words::asked(decision)));
+        status.set_message(format!("{outcome}: {}; {}", words::meaning(outcome), decided.asked));
         status.set_description(lines.join("\n"));
         status
     };
     let mut case = TestCase::new(shown(&payload.source), status);
-    if decision.proceeds() {
+    if decision.proceed {
         case.set_system_out(lines.join("\n"));
     }
-    let set = decision.set();
     for (name, value) in [
-        ("outcome", decision.outcome().to_string()),
-        ("degraded", decision.degraded().to_string()),
-        ("decision", decision.id().to_string()),
-        ("policy-set", format!("{} {}", shown(set.definition.name()), set.sha256)),
-        ("request", decision.request().sha256().to_string()),
+        ("outcome", decision.outcome.to_string()),
+        ("degraded", decision.degraded.to_string()),
+        ("decision", decision.id.map(|id| id.to_string()).unwrap_or_default()),
+        ("policy-set", format!("{} {}", shown(&decision.policy_set.name), decision.policy_set.sha256)),
+        ("request", decision.request_sha256.to_string()),
     ] {
         case.add_property(Property::new(name, value));
     }

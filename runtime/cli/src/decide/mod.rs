@@ -5,31 +5,41 @@ mod human;
 mod input;
 mod json;
 mod junit;
-mod words;
+pub mod words;
 
 use std::io::Write as _;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
 use portcullis::doors::{self, DoorError, DoorOptions, Kind};
-use portcullis::{DecideOptions, MANIFEST_FILE, PolicySet};
-use portcullis_gate::{Decision, Request, RequestError};
+use portcullis::{DecideError, DecideOptions, Gate, MANIFEST_FILE, Place, PolicySet};
+use portcullis_gate::{DecisionView, Request, RequestError};
 use serde::Serialize;
 
 use crate::args::{DecideArgs, DecisionFormat};
-use crate::cache;
+use crate::each::each;
 use crate::exit::Exit;
 use crate::progress::Spinner;
-use crate::report;
+use crate::{cache, ledger, report};
 
-pub use json::printable;
+pub use human::push_decision;
+pub use json::{Line, printable};
+pub use words::asked;
 
 /// One payload and what became of it.
 pub struct Payload {
     /// What the caller calls it.
     source: String,
-    decided: Result<Decision, Undecided>,
+    decided: Result<Decided, Undecided>,
+}
+
+/// A decision, and what is shown beside it.
+pub struct Decided {
+    /// Who wants to do what to what.
+    pub asked: String,
+    pub view: DecisionView<'static>,
+    pub place: Place,
 }
 
 /// Why there is no decision. Nothing proceeds.
@@ -40,47 +50,65 @@ struct Undecided {
     message: String,
 }
 
-/// Decides each payload and prints the decisions.
+/// More requests than any command line decides at once.
+const MAX_IN_FLIGHT: usize = 1024;
+
+/// Decides each payload, records the decisions, and prints them.
 ///
 /// # Errors
-/// The policy set cannot be opened, an option is wrong, or standard output cannot be written. A payload that cannot be
-/// read or parsed is reported among the others.
+/// The policy set or the ledger cannot be opened, an option is wrong, or standard output cannot be written. A payload that
+/// cannot be read or parsed is reported among the others.
 pub fn run(args: &DecideArgs) -> anyhow::Result<Exit> {
     let sources = input::sources(&args.files)?;
     let options = door_options(args)?;
-    if let Some(now) = args.now {
-        report::warning(&format!(
-            "this is a rehearsal: policies and waivers see {now} as the present; nothing may go on because of it"
-        ));
-    }
-    let set = {
-        let _spinner = Spinner::start("compiling policies");
-        PolicySet::open(&args.policies, &cache::engine(&args.cache)?)?
-    };
-    warn_of_manifest(args, &set);
+    let gate = open(args)?;
     let decide =
-        |source: &input::Source| Payload { source: source.to_string(), decided: decide(args, &options, &set, source) };
+        |source: &input::Source| Payload { source: source.to_string(), decided: decide(args, &options, &gate, source) };
     let payloads = each(&sources, args.jobs, decide);
 
     print(args.format, &payloads)?;
     let exits = payloads.iter().map(|payload| match &payload.decided {
-        Ok(decision) => decision.outcome().into(),
+        Ok(decided) => decided.view.outcome.into(),
         Err(_) => Exit::Error,
     });
     Ok(exits.reduce(Exit::stricter).unwrap_or(Exit::Error))
 }
 
-fn decide(
-    args: &DecideArgs,
-    options: &DoorOptions,
-    set: &PolicySet,
-    source: &input::Source,
-) -> Result<Decision, Undecided> {
+/// The gate that the arguments ask for. What is rehearsed at another time is never recorded.
+fn open(args: &DecideArgs) -> anyhow::Result<Gate> {
+    let set = {
+        let _spinner = Spinner::start("compiling policies");
+        PolicySet::open(&args.policies, &cache::engine(&args.cache)?)?
+    };
+    warn_of_manifest(args, &set);
+    if let Some(now) = args.now {
+        report::warning(&format!(
+            "DRY RUN at another time: policies and waivers see {now} as the present; nothing is recorded, and nothing may \
+             go on because of it"
+        ));
+    } else if args.dry_run {
+        report::warning("DRY RUN: nothing is recorded, and nothing may go on because of it");
+    }
+    if args.dry_run || args.now.is_some() {
+        return Ok(Gate::dry_run(set, MAX_IN_FLIGHT));
+    }
+    let opened = ledger::open(&args.ledger)?;
+    Ok(Gate::new(set, Arc::new(opened), MAX_IN_FLIGHT)?)
+}
+
+fn decide(args: &DecideArgs, options: &DoorOptions, gate: &Gate, source: &input::Source) -> Result<Decided, Undecided> {
     let bytes = source.read()?;
     let opened = doors::open(args.from.map(Kind::from), &bytes, options)?;
     let request = Request::parse(&opened.request, args.now.unwrap_or_else(Timestamp::now))?;
-    let options = DecideOptions { correlation_id: opened.uid, ..DecideOptions::default() };
-    Ok(set.decide(&request, &options))
+    let options = DecideOptions {
+        correlation_id: args.correlation_id.clone().or(opened.uid),
+        idempotency_key: args.idempotency_key.clone(),
+        sensitive: opened.sensitive,
+        ..DecideOptions::default()
+    };
+    let recorded = gate.decide(request, &options)?;
+    let view = recorded.view().map_err(|error| Undecided::new("portcullis.record", error.to_string()))?;
+    Ok(Decided { asked: asked(recorded.request()), view: view.into_owned(), place: recorded.place().clone() })
 }
 
 /// Shows what is worth knowing about the manifest although it is no error.
@@ -92,34 +120,6 @@ fn warn_of_manifest(args: &DecideArgs, set: &PolicySet) {
     if let Ok(text) = std::fs::read_to_string(&path) {
         report::marks(&path.display().to_string(), &text, set.warnings(), miette::Severity::Warning);
     }
-}
-
-/// `work` on every item, at most `jobs` at once, in the items' order.
-fn each<T: Sync, R: Send>(items: &[T], jobs: u8, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let jobs = usize::from(jobs).min(items.len());
-    if jobs <= 1 {
-        return items.iter().map(work).collect();
-    }
-    let next = AtomicUsize::new(0);
-    let mut done: Vec<(usize, R)> = std::thread::scope(|scope| {
-        let run = || {
-            let mut done = Vec::new();
-            loop {
-                let n = next.fetch_add(1, Ordering::Relaxed);
-                match items.get(n) {
-                    Some(item) => done.push((n, work(item))),
-                    None => return done,
-                }
-            }
-        };
-        let threads: Vec<_> = (0..jobs).map(|_| scope.spawn(run)).collect();
-        threads
-            .into_iter()
-            .flat_map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
-    });
-    done.sort_by_key(|(n, _)| *n);
-    done.into_iter().map(|(_, result)| result).collect()
 }
 
 fn print(format: DecisionFormat, payloads: &[Payload]) -> anyhow::Result<()> {
@@ -164,6 +164,12 @@ impl Undecided {
 impl From<RequestError> for Undecided {
     fn from(error: RequestError) -> Undecided {
         Undecided::new(error.code, error.message)
+    }
+}
+
+impl From<DecideError> for Undecided {
+    fn from(error: DecideError) -> Undecided {
+        Undecided::new(error.code(), error.to_string())
     }
 }
 

@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use anstream::adapter::strip_str;
 use portcullis_gate::{
-    Answer, Call, EngineIdentity, Fault, Faulted, Finding, Manifest, Obligation, Outcome, PinnedSet, PolicyPin,
-    PolicyRun, Requirement, Said, Sha256, Verdict, decide, select,
+    Answer, Call, Decision, EngineIdentity, Fault, Faulted, Finding, Manifest, Obligation, Outcome, PinnedSet,
+    PolicyPin, PolicyRun, Requirement, Said, Sha256, Verdict, decide, select,
 };
 
 use super::*;
@@ -138,7 +138,12 @@ fn hostile() -> Decision {
 }
 
 fn payload(source: &str, decision: Decision) -> Payload {
-    Payload { source: source.into(), decided: Ok(decision) }
+    let decided = Decided {
+        asked: asked(decision.request()),
+        view: decision.view().into_owned(),
+        place: Place::Ledger { index: 7 },
+    };
+    Payload { source: source.into(), decided: Ok(decided) }
 }
 
 fn undecided() -> Payload {
@@ -240,13 +245,4 @@ fn nothing_of_others_acts_on_a_terminal_a_log_or_a_report() {
     assert!(!junit.contains("</system-out>]]>"), "{junit}");
     let line: serde_json::Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
     assert!(line["findings"][0]["message"].as_str().unwrap().contains('\u{202e}'), "an escape means the same");
-}
-
-#[test]
-fn work_is_done_in_order_whatever_the_number_of_jobs() {
-    let items: Vec<u32> = (0..100).collect();
-    for jobs in [1, 2, 7, 64] {
-        assert_eq!(each(&items, jobs, |n| n * 2), items.iter().map(|n| n * 2).collect::<Vec<_>>());
-    }
-    assert!(each(&[] as &[u32], 4, |n| *n).is_empty());
 }

@@ -1,7 +1,7 @@
 //! A decision in plain words.
 
 use anstyle::{AnsiColor, Style};
-use portcullis_gate::{Decision, DecisionFinding, Fault, Outcome, Pointer, Requirement, Value};
+use portcullis_gate::{DecisionFinding, DecisionView, Fault, Outcome, Pointer, Request, Requirement, Value};
 
 use crate::text::{counted, shown};
 
@@ -43,8 +43,8 @@ pub const fn meaning(outcome: Outcome) -> &'static str {
 }
 
 /// Who wants to do what to what, where: `deploy service payment-api in production, asked by user alice`.
-pub fn asked(decision: &Decision) -> String {
-    let get = |at: &str| match Pointer::new(at).map(|pointer| decision.request().get(&pointer)) {
+pub fn asked(request: &Request) -> String {
+    let get = |at: &str| match Pointer::new(at).map(|pointer| request.get(&pointer)) {
         Ok(Value::Text(text)) => shown(text),
         _ => String::new(),
     };
@@ -82,16 +82,16 @@ pub fn requirement(requirement: &Requirement) -> String {
 }
 
 /// What would change a decision that does not proceed; empty where it proceeds.
-pub fn changes(decision: &Decision) -> Vec<String> {
-    if decision.proceeds() {
+pub fn changes(decision: &DecisionView<'_>) -> Vec<String> {
+    if decision.proceed {
         return Vec::new();
     }
-    let mut changes: Vec<String> = decision.requirements().into_iter().map(requirement).collect();
+    let mut changes: Vec<String> = decision.requirements.iter().map(|open| requirement(open)).collect();
     let named = !changes.is_empty();
-    let open = decision.findings().filter(|finding| !finding.outcome.proceeds() && finding.requirement.is_none());
-    let (failed, silent): (Vec<_>, Vec<_>) = open.partition(|finding| Fault::from_code(finding.code).is_some());
+    let open = decision.findings.iter().filter(|finding| !finding.outcome.proceeds() && finding.requirement.is_none());
+    let (failed, silent): (Vec<_>, Vec<_>) = open.partition(|finding| Fault::from_code(&finding.code).is_some());
     if !failed.is_empty() {
-        let names: Vec<String> = failed.iter().filter_map(|finding| finding.policy).map(shown).collect();
+        let names: Vec<String> = failed.iter().filter_map(|finding| finding.policy.as_deref()).map(shown).collect();
         changes
             .push(format!("whoever runs the policies mends {}: it failed, whatever the request", names.join(" and ")));
     }
@@ -109,11 +109,11 @@ pub fn changes(decision: &Decision) -> Vec<String> {
 
 /// What else to know of a finding: who said it, where, and how it was relaxed.
 pub fn origin(finding: &DecisionFinding<'_>) -> String {
-    let mut parts = vec![finding.code.to_owned()];
-    if let Some(policy) = finding.policy {
+    let mut parts = vec![finding.code.to_string()];
+    if let Some(policy) = &finding.policy {
         parts.push(format!("policy {}", shown(policy)));
     }
-    if let Some(at) = finding.at {
+    if let Some(at) = &finding.at {
         parts.push(format!("at {}", if at.is_empty() { "the whole request".into() } else { shown(at) }));
     }
     match &finding.waived {
@@ -121,8 +121,8 @@ pub fn origin(finding: &DecisionFinding<'_>) -> String {
             "said {}, waived until {} by {}: {}",
             finding.said,
             waived.until,
-            shown(waived.owner),
-            shown(waived.reason)
+            shown(&waived.owner),
+            shown(&waived.reason)
         )),
         None if finding.said != finding.outcome => {
             parts.push(format!("said {}, and may cause {} at most", finding.said, finding.outcome));
@@ -133,21 +133,21 @@ pub fn origin(finding: &DecisionFinding<'_>) -> String {
 }
 
 /// Why a decision is degraded; empty where it is not.
-pub fn degraded(decision: &Decision) -> Vec<String> {
-    if !decision.degraded() {
+pub fn degraded(decision: &DecisionView<'_>) -> Vec<String> {
+    if !decision.degraded {
         return Vec::new();
     }
     let mut reasons = Vec::new();
-    for policy in decision.policies() {
-        if let (Some(fault), Some(counted_as)) = (policy.fault, policy.counted_as)
+    for policy in &decision.policies {
+        if let (Some(fault), Some(counted_as)) = (&policy.fault, policy.counted_as)
             && counted_as < Outcome::Deny
         {
-            reasons.push(format!("{} failed ({}) and counts as {counted_as} only", shown(policy.name), fault.code));
+            reasons.push(format!("{} failed ({}) and counts as {counted_as} only", shown(&policy.name), fault.code));
         }
     }
-    for waiver in decision.waivers() {
+    for waiver in &decision.waivers {
         if waiver.status == portcullis_gate::WaiverStatus::Applied {
-            reasons.push(format!("a waiver for {} of {} applies", shown(waiver.code), shown(waiver.policy)));
+            reasons.push(format!("a waiver for {} of {} applies", shown(&waiver.code), shown(&waiver.policy)));
         }
     }
     if reasons.is_empty() {
@@ -157,8 +157,8 @@ pub fn degraded(decision: &Decision) -> Vec<String> {
 }
 
 /// `3 policies ran (1 abstained), 2 skipped`.
-pub fn evaluated(decision: &Decision) -> String {
-    let evaluated = decision.evaluated();
+pub fn evaluated(decision: &DecisionView<'_>) -> String {
+    let evaluated = decision.evaluated;
     let mut of_those = Vec::new();
     if evaluated.abstained > 0 {
         of_those.push(format!("{} abstained", evaluated.abstained));

@@ -88,6 +88,7 @@ fn a_decision_that_was_written_is_read_back_whole() {
         let view = DecisionView::parse(&json).unwrap();
         assert_eq!(view, decision.view());
         assert_eq!(serde_json::to_vec(&view).unwrap(), json);
+        assert_eq!(view.clone().into_owned(), view);
     }
     for damaged in [&b"{}"[..], b"", b"[]"] {
         assert!(DecisionView::parse(damaged).is_err());

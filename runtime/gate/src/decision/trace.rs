@@ -208,6 +208,90 @@ impl<'d> DecisionView<'d> {
     pub fn parse(json: &'d [u8]) -> Result<DecisionView<'d>, serde_json::Error> {
         serde_json::from_slice(json)
     }
+
+    /// The same, with text of its own.
+    #[must_use]
+    pub fn into_owned(self) -> DecisionView<'static> {
+        DecisionView {
+            id: self.id,
+            outcome: self.outcome,
+            proceed: self.proceed,
+            degraded: self.degraded,
+            findings: self.findings.into_iter().map(DecisionFinding::into_owned).collect(),
+            requirements: self.requirements.into_iter().map(own).collect(),
+            obligations: self.obligations.into_iter().map(DecisionObligation::into_owned).collect(),
+            evaluated: self.evaluated,
+            policies: self.policies.into_iter().map(PolicyTrace::into_owned).collect(),
+            waivers: self.waivers.into_iter().map(WaiverTrace::into_owned).collect(),
+            policy_set: SetTrace { name: own(self.policy_set.name), sha256: self.policy_set.sha256 },
+            request_sha256: self.request_sha256,
+            engine: own(self.engine),
+            now: own(self.now),
+            correlation_id: self.correlation_id.map(own),
+            valid_until: self.valid_until,
+            supersedes: self.supersedes,
+        }
+    }
+}
+
+fn own<T: ToOwned + ?Sized>(text: Cow<'_, T>) -> Cow<'static, T> {
+    Cow::Owned(text.into_owned())
+}
+
+impl DecisionFinding<'_> {
+    fn into_owned(self) -> DecisionFinding<'static> {
+        DecisionFinding {
+            outcome: self.outcome,
+            said: self.said,
+            code: own(self.code),
+            message: own(self.message),
+            policy: self.policy.map(own),
+            at: self.at.map(own),
+            requirement: self.requirement.map(own),
+            waived: self.waived.map(|waived| Waived {
+                owner: own(waived.owner),
+                reason: own(waived.reason),
+                until: waived.until,
+            }),
+        }
+    }
+}
+
+impl DecisionObligation<'_> {
+    fn into_owned(self) -> DecisionObligation<'static> {
+        DecisionObligation { kind: own(self.kind), params: own(self.params), policy: own(self.policy) }
+    }
+}
+
+impl PolicyTrace<'_> {
+    fn into_owned(self) -> PolicyTrace<'static> {
+        PolicyTrace {
+            name: own(self.name),
+            module_sha256: self.module_sha256,
+            settings_sha256: self.settings_sha256,
+            enforce: self.enforce,
+            said: self.said,
+            counted_as: self.counted_as,
+            contributes: self.contributes,
+            findings: self.findings.into_iter().map(DecisionFinding::into_owned).collect(),
+            fuel: self.fuel,
+            duration_us: self.duration_us,
+            history: own(self.history),
+            fault: self.fault.map(|fault| FaultTrace { code: own(fault.code), detail: own(fault.detail) }),
+        }
+    }
+}
+
+impl WaiverTrace<'_> {
+    fn into_owned(self) -> WaiverTrace<'static> {
+        WaiverTrace {
+            policy: own(self.policy),
+            code: own(self.code),
+            status: self.status,
+            until: self.until,
+            owner: own(self.owner),
+        }
+    }
 }
 
 impl PolicySaid {

@@ -16,13 +16,14 @@ mod guess;
 mod kubernetes;
 mod native;
 mod read;
+mod sensitive;
 mod stage0;
 mod terraform;
 mod write;
 
 use std::collections::BTreeMap;
 
-use portcullis_gate::{Document, RequestError};
+use portcullis_gate::{Document, Pointer, RequestError};
 
 pub use guess::guess;
 
@@ -73,6 +74,8 @@ pub struct Opened {
     pub request: Vec<u8>,
     /// The `uid` of an AdmissionReview, which its answer must repeat.
     pub uid: Option<String>,
+    /// Fields of the request that the payload marks as sensitive.
+    pub sensitive: Vec<Pointer>,
 }
 
 /// Why a door refused a payload. Nothing proceeds.

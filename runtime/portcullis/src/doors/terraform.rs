@@ -1,13 +1,14 @@
 //! Terraform plans as JSON, format version 1.
 //!
 //! A plan says what would change, not who asks for it nor where it will be applied: that comes from the
-//! options. Sensitive values stand in a plan as plain text, and are at `/context/terraform` with the rest.
+//! options. Sensitive values stand in a plan as plain text, beside marks that say so: the door names them, so that a
+//! gate masks them.
 
 use portcullis_gate::Document;
 
 use super::read::Payload;
 use super::write::{self, Native};
-use super::{DoorError, DoorOptions, Kind, Opened};
+use super::{DoorError, DoorOptions, Kind, Opened, sensitive};
 
 pub(super) fn open(document: &Document, options: &DoorOptions) -> Result<Opened, DoorError> {
     let payload = Payload::new(Kind::Terraform, document)?;
@@ -26,7 +27,7 @@ pub(super) fn open(document: &Document, options: &DoorOptions) -> Result<Opened,
         ));
     }
     let subject = options.subject.as_ref().map(|subject| (subject.kind.as_str(), subject.id.as_str()));
-    Native {
+    let opened = Native {
         subject: subject.unwrap_or(("pipeline", "unknown")),
         subject_properties: vec![],
         action: "apply",
@@ -36,5 +37,6 @@ pub(super) fn open(document: &Document, options: &DoorOptions) -> Result<Opened,
         environment: options.environment.as_deref(),
         payload: ("terraform", write::source(document)),
     }
-    .write(&payload, Kind::Terraform, options)
+    .write(&payload, Kind::Terraform, options)?;
+    Ok(Opened { sensitive: sensitive::marked(document, "/context/terraform")?, ..opened })
 }

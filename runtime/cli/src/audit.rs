@@ -1,0 +1,123 @@
+//! `portcullis audit`: one decision in one page.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+use portcullis::{Reader, ReplayResult, Replayer, Stored};
+use portcullis_ledger::{leaf_hash, verify_inclusion};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::args::{AuditArgs, ReportFormat};
+use crate::decide::{Line, printable, push_decision};
+use crate::exit::Exit;
+use crate::text::shown;
+use crate::{cache, ledger, report};
+
+const HEADING: Style = Style::new().bold();
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+
+/// One thing that was checked.
+#[derive(Serialize)]
+struct Check {
+    what: String,
+    /// `None`: it holds.
+    problem: Option<String>,
+}
+
+/// Shows a decision, and checks what proves it.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub fn run(args: &AuditArgs) -> anyhow::Result<Exit> {
+    let reader = ledger::reader(&args.ledger)?;
+    let stored = Stored::read(&reader, ledger::id(&reader, &args.id)?)?;
+    let decided = ledger::decided(&stored)?;
+    let checks = if args.verify { checks(args, &reader, &stored)? } else { Vec::new() };
+    let sound = checks.iter().all(|check| check.problem.is_none());
+    let text = match args.format {
+        ReportFormat::Json => {
+            let event: serde_json::Value = serde_json::from_slice(&stored.event.encode()?)?;
+            let decision = decided.as_ref().map(|decided| Line::new(None, decided));
+            let shown = json!({ "id": stored.event.id, "index": stored.index, "event": event, "decision": decision, "verified": args.verify.then_some(sound), "checks": checks });
+            printable(&serde_json::to_string_pretty(&shown)?) + "\n"
+        }
+        ReportFormat::Human => {
+            let mut out = String::new();
+            match &decided {
+                Some(decided) => push_decision(&mut out, "", decided),
+                None => _ = writeln!(out, "{} (what was stored of it was erased)", ledger::of_event(&stored.event)),
+            }
+            let body = stored.body()?;
+            _ = writeln!(out, "\n  {HEADING}In the ledger{HEADING:#}");
+            _ = writeln!(
+                out,
+                "    event {} of {}, written at {}",
+                stored.index,
+                shown(&reader.identity()?.origin),
+                stored.event.time
+            );
+            for policy in &body.policies {
+                let digest = policy.module_sha256.map_or_else(|| "unreadable".to_owned(), |digest| digest.to_string());
+                _ = writeln!(out, "    module {digest}  {}", shown(&policy.name));
+            }
+            if args.verify {
+                _ = writeln!(out, "\n  {HEADING}Verified{HEADING:#}");
+            }
+            for check in &checks {
+                match &check.problem {
+                    None => _ = writeln!(out, "    {GOOD}✔{GOOD:#} {}", check.what),
+                    Some(problem) => _ = writeln!(out, "    {BAD}✖{BAD:#} {}: {}", check.what, shown(problem)),
+                }
+            }
+            out
+        }
+    };
+    report::out(&text)?;
+    Ok(if sound { Exit::Done } else { Exit::Unsound })
+}
+
+fn checks(args: &AuditArgs, reader: &Reader, stored: &Stored) -> anyhow::Result<Vec<Check>> {
+    let check = |what: String, result: Result<(), String>| Check { what, problem: result.err() };
+    let mut checks = Vec::new();
+    let included = || -> anyhow::Result<String> {
+        let (_, checkpoint, key) = ledger::newest(reader)?;
+        let proof = reader.prove_inclusion(stored.index, checkpoint.size())?;
+        let leaf = leaf_hash(&stored.event.encode()?);
+        verify_inclusion(&leaf, stored.index, checkpoint.size(), &proof, &checkpoint.root())?;
+        Ok(format!("it is in the tree of {} events that {} signed", checkpoint.size(), shown(&key.id())))
+    };
+    checks.push(match included() {
+        Ok(what) => check(what, Ok(())),
+        Err(error) => check("it is in the signed tree".into(), Err(format!("{error:#}"))),
+    });
+    let erased = stored.request.is_none() || stored.decision.is_none();
+    let what = if erased {
+        "what was stored of it was erased, as an event says"
+    } else {
+        "request and decision are what the event commits to"
+    };
+    checks.push(check(what.into(), Ok(())));
+    for policy in &stored.body()?.policies {
+        for (part, digest) in [("module", policy.module_sha256), ("settings", policy.settings_sha256)] {
+            let Some(digest) = digest else { continue };
+            let found = match reader.blob(&digest) {
+                Ok(Some(_)) => Ok(()),
+                Ok(None) => Err("it is not in the ledger".to_owned()),
+                Err(error) => Err(error.to_string()),
+            };
+            checks.push(check(format!("the {part} of {} is stored, with that digest", shown(&policy.name)), found));
+        }
+    }
+    if !erased {
+        let replayed = Replayer::new(reader, cache::engine(&args.cache)?).replay(stored.event.id);
+        let result = match replayed {
+            Ok(replayed) if replayed.result == ReplayResult::Match => Ok(()),
+            Ok(replayed) => Err(replayed.reason.unwrap_or_else(|| format!("{:?}", replayed.result))),
+            Err(error) => Err(error.to_string()),
+        };
+        checks.push(check("made again from the stored bytes, it is the same decision, byte for byte".into(), result));
+    }
+    Ok(checks)
+}

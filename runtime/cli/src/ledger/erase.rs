@@ -1,0 +1,79 @@
+//! `portcullis ledger erase` and `retain`.
+
+use jiff::Timestamp;
+use portcullis::{Ledger, Reader};
+use portcullis_ledger::store::Entry;
+use portcullis_ledger::{Appended, Body, ErasedPart, ErasureReason, Event, RequestErased, Time};
+use uuid::Uuid;
+
+use super::{id, open, reader};
+use crate::args::{EraseArgs, Reason, RetainArgs};
+use crate::exit::Exit;
+use crate::progress::bar;
+use crate::report;
+
+/// Decisions looked up at once.
+const PAGE: u32 = 256;
+
+pub fn run(args: &EraseArgs) -> anyhow::Result<Exit> {
+    let ledger = open(&args.ledger)?;
+    let reader = ledger.reader()?;
+    let id = id(reader, &args.id)?;
+    let (index, _) = reader.find(id)?.ok_or_else(|| anyhow::anyhow!("the ledger has no decision {id}"))?;
+    let reason = match args.reason {
+        Reason::DataSubject => ErasureReason::DataSubject,
+        Reason::Operator => ErasureReason::Operator,
+    };
+    let event = erase(&ledger, id, index, reason, args.reference.clone())?;
+    report::out(&format!("erased what was stored of decision {id}; event {event} says so\n"))?;
+    Ok(Exit::Done)
+}
+
+pub fn retain(args: &RetainArgs) -> anyhow::Result<Exit> {
+    if args.dry_run {
+        let count = old(&reader(&args.ledger)?, args.older_than)?.len();
+        report::out(&format!("{count} decisions before {} would be erased\n", args.older_than))?;
+        return Ok(Exit::Done);
+    }
+    let ledger = open(&args.ledger)?;
+    let old = old(ledger.reader()?, args.older_than)?;
+    let bar = bar(old.len());
+    for (index, id) in &old {
+        erase(&ledger, *id, *index, ErasureReason::Retention, None)?;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    report::out(&format!("erased what was stored of {} decisions before {}\n", old.len(), args.older_than))?;
+    Ok(Exit::Done)
+}
+
+/// Decisions before a time of which something is still stored.
+fn old(reader: &Reader, before: Timestamp) -> anyhow::Result<Vec<(u64, Uuid)>> {
+    let mut old = Vec::new();
+    let mut from = 0;
+    loop {
+        let page = reader.with(|store| store.erasable(before, from, PAGE))?;
+        let Some(last) = page.last() else { return Ok(old) };
+        from = last.saturating_add(1);
+        for index in page {
+            let event = reader.events(index..index.saturating_add(1))?.into_iter().next();
+            old.extend(event.map(|(_, event)| (index, event.id)));
+        }
+    }
+}
+
+fn erase(
+    ledger: &Ledger,
+    decision: Uuid,
+    index: u64,
+    reason: ErasureReason,
+    reference: Option<String>,
+) -> anyhow::Result<u64> {
+    let parts = vec![ErasedPart::Request, ErasedPart::Decision];
+    let body = Body::RequestErased(RequestErased { decision, index, parts, reason, reference });
+    let event = Event { id: Uuid::now_v7(), time: Time::new(Timestamp::now())?, body };
+    match ledger.append(Entry::new(&event)?)? {
+        Appended::Committed(commit) => Ok(commit.index),
+        other => anyhow::bail!("the ledger answered {other:?}"),
+    }
+}

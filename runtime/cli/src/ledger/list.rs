@@ -1,0 +1,83 @@
+//! `portcullis ledger list`.
+
+use std::fmt::Write as _;
+
+use portcullis_gate::Outcome;
+use portcullis_ledger::store::{ListFilter, ListedDecision};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::reader;
+use crate::args::{ListArgs, ReportFormat};
+use crate::decide::words;
+use crate::exit::Exit;
+use crate::report;
+use crate::text::shown;
+
+#[derive(Serialize)]
+struct Row {
+    index: u64,
+    id: Uuid,
+    time: String,
+    outcome: Outcome,
+    action: String,
+    resource_type: String,
+    resource_id: String,
+}
+
+pub fn run(args: &ListArgs) -> anyhow::Result<Exit> {
+    let reader = reader(&args.ledger)?;
+    let filter = ListFilter {
+        action: args.action.clone(),
+        resource_id: args.resource.clone(),
+        outcomes: args.outcome.clone(),
+        since: args.since,
+        ..ListFilter::default()
+    };
+    let found = reader.list(&filter, args.limit)?;
+    let mut rows = Vec::with_capacity(found.len());
+    for ListedDecision { index, columns } in found {
+        let events = reader.events(index..index.saturating_add(1))?;
+        let Some((_, event)) = events.into_iter().next() else { continue };
+        rows.push(Row {
+            index,
+            id: event.id,
+            time: format!("{:.3}", columns.time),
+            outcome: columns.outcome,
+            action: columns.action,
+            resource_type: columns.resource_type,
+            resource_id: columns.resource_id,
+        });
+    }
+    let text = match args.format {
+        ReportFormat::Json => crate::decide::printable(&serde_json::to_string_pretty(&rows)?) + "\n",
+        ReportFormat::Human => human(&rows, reader.size()?),
+    };
+    report::out(&text)?;
+    Ok(Exit::Done)
+}
+
+fn human(rows: &[Row], size: u64) -> String {
+    let mut out = String::new();
+    for row in rows {
+        let (style, symbol) = (words::style(row.outcome), words::symbol(row.outcome));
+        _ = writeln!(
+            out,
+            "{:>6}  {}  {style}{symbol} {:<11}{style:#}  {} {} {}\n        {}",
+            row.index,
+            row.time,
+            row.outcome,
+            shown(&row.action),
+            shown(&row.resource_type),
+            shown(&row.resource_id),
+            row.id
+        );
+    }
+    _ = writeln!(
+        out,
+        "{} shown; the ledger has {}",
+        rows.len(),
+        crate::text::counted(usize::try_from(size).unwrap_or(usize::MAX), "event", "events")
+    );
+    out
+}

@@ -1,0 +1,78 @@
+//! `portcullis ledger prove`, `export` and `checkpoint`.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use portcullis::{Reader, Stored};
+use portcullis_gate::Sha256;
+use portcullis_ledger::{Checkpoint, VerifierKey, leaf_hash, write_export};
+use serde_json::json;
+
+use super::{id, reader};
+use crate::args::{CheckpointArgs, ExportArgs, ProveArgs};
+use crate::exit::Exit;
+use crate::report;
+
+/// The newest checkpoint in the ledger, and the key that signed it.
+pub fn newest(reader: &Reader) -> anyhow::Result<(String, Checkpoint, VerifierKey)> {
+    let key: VerifierKey = reader.identity()?.verifier_key.parse()?;
+    let note = reader.with(|store| store.checkpoint())?.context("the ledger has no signed checkpoint yet")?;
+    let checkpoint = Checkpoint::open(&note, &key)?;
+    Ok((note, checkpoint, key))
+}
+
+pub fn run(args: &ProveArgs) -> anyhow::Result<Exit> {
+    let reader = reader(&args.ledger)?;
+    let hashes = |proof: Vec<Sha256>| proof.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let proof = match (&args.id, args.from) {
+        (Some(text), _) => {
+            let (note, checkpoint, key) = newest(&reader)?;
+            let stored = Stored::read(&reader, id(&reader, text)?)?;
+            let leaf = stored.event.encode()?;
+            let proof = reader.prove_inclusion(stored.index, checkpoint.size())?;
+            json!({
+                "kind": "inclusion", "id": stored.event.id, "index": stored.index, "size": checkpoint.size(),
+                "leaf": String::from_utf8_lossy(&leaf), "leaf_hash": leaf_hash(&leaf), "root": checkpoint.root(),
+                "proof": hashes(proof), "checkpoint": note, "key": key.to_string(),
+            })
+        }
+        (None, from) => {
+            let (old, new) = (from.unwrap_or(0), args.to.map_or_else(|| reader.size(), Ok)?);
+            json!({ "kind": "consistency", "from": old, "to": new, "proof": hashes(reader.prove_consistency(old, new)?) })
+        }
+    };
+    report::out(&(crate::decide::printable(&serde_json::to_string_pretty(&proof)?) + "\n"))?;
+    Ok(Exit::Done)
+}
+
+pub fn export(args: &ExportArgs) -> anyhow::Result<Exit> {
+    let reader = reader(&args.ledger)?;
+    let (note, checkpoint, key) = newest(&reader)?;
+    let leaf = |index: u64| -> anyhow::Result<Vec<u8>> {
+        let event = reader.events(index..index.saturating_add(1))?.into_iter().next();
+        Ok(event.with_context(|| format!("event {index} is missing"))?.1.leaf)
+    };
+    let put = |file: &str, bytes: &[u8]| -> anyhow::Result<()> { write(&args.out.join(file), bytes) };
+    write_export(&note, &key, leaf, put).map_err(|error| anyhow::anyhow!("{error}"))?;
+    report::out(&format!(
+        "{}: {} events of {}, with the checkpoint and the public key\n",
+        args.out.display(),
+        checkpoint.size(),
+        checkpoint.origin()
+    ))?;
+    Ok(Exit::Done)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
+pub fn checkpoint(args: &CheckpointArgs) -> anyhow::Result<Exit> {
+    let reader = reader(&args.ledger)?;
+    let (note, _, key) = newest(&reader)?;
+    report::out(&if args.key { format!("{key}\n") } else { note })?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,99 @@
+//! `portcullis ledger verify`.
+
+use std::fmt::Write as _;
+use std::time::Instant;
+
+use anstyle::{AnsiColor, Style};
+use portcullis_ledger::{Pages, Problem, StoreError, Verification, verify_file};
+use serde_json::json;
+
+use super::{copies, path, public_key};
+use crate::args::{ReportFormat, VerifyArgs};
+use crate::exit::Exit;
+use crate::progress::Spinner;
+use crate::report;
+use crate::text::{counted, shown};
+
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const FAINT: Style = Style::new().dimmed();
+
+pub fn run(args: &VerifyArgs) -> anyhow::Result<Exit> {
+    let file = match &args.file {
+        Some(file) => file.clone(),
+        None => path(&args.ledger)?,
+    };
+    let key = args.key.as_deref().map(public_key).transpose()?;
+    let copies = if args.no_checkpoint { Vec::new() } else { copies(&args.ledger, &file) };
+    let started = Instant::now();
+    let found = {
+        let _spinner = Spinner::start("verifying");
+        if file.exists() {
+            verify_file(&file, &copies, key.as_ref())
+        } else {
+            Err(StoreError::File { path: file.clone(), problem: "there is no such file".into() })
+        }
+    };
+    let sound = found.as_ref().is_ok_and(Verification::is_sound);
+    let text = match args.format {
+        ReportFormat::Human => human(&file.display().to_string(), &found, started),
+        ReportFormat::Json => json(&file.display().to_string(), &found)?,
+    };
+    report::out(&text)?;
+    Ok(if sound { Exit::Done } else { Exit::Unsound })
+}
+
+fn human(file: &str, found: &Result<Verification, StoreError>, started: Instant) -> String {
+    let mut out = String::new();
+    match found {
+        Err(error) => {
+            _ = writeln!(out, "{BAD}✖ NOT SOUND{BAD:#}  {}\n  {}", shown(file), shown(&error.to_string()));
+        }
+        Ok(found) => {
+            let events = counted(usize::try_from(found.size).unwrap_or(usize::MAX), "event", "events");
+            let verdict = if found.is_sound() {
+                format!("{GOOD}✔ SOUND{GOOD:#}")
+            } else {
+                format!("{BAD}✖ NOT SOUND{BAD:#}")
+            };
+            _ = writeln!(out, "{verdict}  {}: {events}, in {:.1} s", shown(file), started.elapsed().as_secs_f64());
+            for Problem { code, at, detail } in &found.problems {
+                _ = writeln!(out, "  {BAD}{code:?}{BAD:#} {}: {}", shown(at), shown(detail));
+            }
+            if found.problems_left_out > 0 {
+                _ = writeln!(out, "  and {} more", found.problems_left_out);
+            }
+            _ = writeln!(out, "  {FAINT}root {}{FAINT:#}", found.root);
+            let erased = if found.erased > 0 { format!(", {} payloads erased", found.erased) } else { String::new() };
+            let compared =
+                counted(usize::try_from(found.checkpoints).unwrap_or(0), "signed checkpoint", "signed checkpoints");
+            _ = writeln!(out, "  {FAINT}{compared} compared{erased}{FAINT:#}");
+            if let Pages::NotChecked { reason } = &found.pages {
+                _ = writeln!(out, "  {FAINT}the file's unused bytes were not looked at: {reason}{FAINT:#}");
+            }
+        }
+    }
+    out
+}
+
+fn json(file: &str, found: &Result<Verification, StoreError>) -> anyhow::Result<String> {
+    let shown = match found {
+        Err(error) => {
+            json!({ "file": file, "sound": false, "problems": [{ "code": "unreadable", "at": file, "detail": error.to_string() }] })
+        }
+        Ok(found) => json!({
+            "file": file,
+            "sound": found.is_sound(),
+            "events": found.size,
+            "root": found.root,
+            "checkpoints": found.checkpoints,
+            "erased": found.erased,
+            "pages_checked": matches!(found.pages, Pages::Checked { .. }),
+            "problems": found.problems.iter().map(|Problem { code, at, detail }| {
+                json!({ "code": format!("{code:?}").to_lowercase(), "at": at, "detail": detail })
+            }).collect::<Vec<_>>(),
+            "problems_left_out": found.problems_left_out,
+        }),
+    };
+    Ok(crate::decide::printable(&serde_json::to_string_pretty(&shown)?) + "\n")
+}
