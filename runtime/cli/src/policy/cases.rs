@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use jiff::Timestamp;
-use portcullis_gate::{Document, Fault, Outcome, Request, Requirement};
+use jiff::{SignedDuration, Timestamp};
+use portcullis_gate::{Document, Fault, Outcome, PastDecision, Request, Requirement};
 use serde::Deserialize;
 
 /// A case, ready to be run.
@@ -22,6 +22,8 @@ pub struct Case {
     pub settings: String,
     /// The reference documents, as JSON text.
     pub data: BTreeMap<String, String>,
+    /// What the ledger holds; `None` where the policy gets no history.
+    pub past: Option<Vec<PastDecision>>,
     /// What the policy should say.
     pub expect: Expect,
 }
@@ -51,8 +53,27 @@ struct Written {
     settings_file: Option<PathBuf>,
     #[serde(default)]
     data: BTreeMap<String, serde_json::Value>,
+    past: Option<Vec<WrittenPast>>,
     now: Option<String>,
     expect: Expect,
+}
+
+/// A past decision as it is written: so many minutes before the case's `now`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenPast {
+    action: String,
+    resource: WrittenResource,
+    outcome: Outcome,
+    minutes_ago: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenResource {
+    #[serde(rename = "type")]
+    kind: String,
+    id: String,
 }
 
 /// The clock of a case that does not say `now`: a Saturday.
@@ -117,7 +138,19 @@ fn case(written: Written, file: &Path) -> anyhow::Result<Case> {
     let request = Request::parse(written.request.to_string().as_bytes(), now).context("`request`")?;
     check(&written.expect)?;
     let data = written.data.into_iter().map(|(name, document)| (name, document.to_string())).collect();
-    Ok(Case { name: written.name, file: file.to_owned(), request, settings, data, expect: written.expect })
+    let past = written.past.map(|past| past.into_iter().map(|past| past_decision(past, request.now())).collect());
+    let past = past.transpose().context("`past`")?;
+    Ok(Case { name: written.name, file: file.to_owned(), request, settings, data, past, expect: written.expect })
+}
+
+fn past_decision(past: WrittenPast, now: Timestamp) -> anyhow::Result<PastDecision> {
+    Ok(PastDecision {
+        now: now.checked_sub(SignedDuration::from_mins(past.minutes_ago.into())).context("`minutes_ago`")?,
+        action: past.action,
+        resource_type: past.resource.kind,
+        resource_id: past.resource.id,
+        outcome: past.outcome,
+    })
 }
 
 /// An expectation that no policy could meet is a mistake in the case.
@@ -174,6 +207,26 @@ mod tests {
             (" {\"a\": 1}\n", "2026-12-31T23:00:00.000Z")
         );
         assert_eq!(cases[1].data["x"], "[1]");
+    }
+
+    #[test]
+    fn reads_past_decisions_as_times() {
+        let case = |name: &str, past: &str| {
+            format!(r#"{{"name":"{name}","request":{REQUEST},{past} "expect":{{"outcome":"abstain"}}}}"#)
+        };
+        let one =
+            r#""past":[{"action":"deploy","resource":{"type":"service","id":"a"},"outcome":"warn","minutes_ago":31}],"#;
+        let text = format!("[{},{},{}]", case("one", one), case("none", r#""past":[],"#), case("no history", ""));
+        let cases = read_text(&text).unwrap();
+        let [past] = cases[0].past.as_deref().unwrap() else { panic!("one") };
+        assert_eq!((past.now.to_string().as_str(), past.outcome), ("2026-03-14T08:59:00Z", Outcome::Warn));
+        let texts = (past.action.as_str(), past.resource_type.as_str(), past.resource_id.as_str());
+        assert_eq!(texts, ("deploy", "service", "a"));
+        assert_eq!((cases[1].past.as_deref(), cases[2].past.as_deref()), (Some(&[][..]), None));
+        for (from, to) in [("\"warn\"", "\"permit\""), ("31", "-31"), ("\"service\",", "\"service\",\"of\":1,")] {
+            let error = read_text(&text.replacen(from, to, 1)).map(|cases| cases.len()).unwrap_err();
+            assert!(error.contains("case \"one\""), "{error}");
+        }
     }
 
     #[test]

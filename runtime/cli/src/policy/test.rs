@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context as _, bail};
-use portcullis_engine::{Engine, LoadError, Policy, PolicySource};
+use portcullis_engine::{Engine, History, LoadError, Policy, PolicySource};
 use portcullis_gate::{Document, Fault, Faulted, Limits, Said};
 use portcullis_inspect::{InspectLimits, inspect};
 
@@ -135,7 +135,13 @@ impl Loader<'_> {
             }
         };
         Ok(match policy {
-            Ok(policy) => policy.evaluate(&case.request).said,
+            Ok(policy) => {
+                let history: Option<Arc<dyn History>> = match &case.past {
+                    Some(past) => Some(Arc::new(past.clone())),
+                    None => None,
+                };
+                policy.evaluate_with(&case.request, history).said
+            }
             Err(error) => Said::Fault(Faulted { fault: Fault::Load(error.fault), detail: error.detail.clone() }),
         })
     }

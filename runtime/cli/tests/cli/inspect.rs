@@ -46,3 +46,23 @@ fn a_file_that_cannot_be_read_is_an_error() {
         run.stderr
     );
 }
+
+#[test]
+fn a_policy_that_reads_the_history_is_named_as_one() {
+    let site = Site::new();
+    let module = built("deploy-rate");
+    let module = module.to_str().unwrap();
+    let run = site.run(&["inspect", module]);
+    for words in [
+        "- history: reads the ledger's history: how often and when something was decided",
+        "What it reads the ledger's history for, as it says\n    - Counts past decisions",
+    ] {
+        assert!(run.stdout.contains(words), "{words}: {}", run.stdout);
+    }
+    let json = site.run(&["inspect", "--format", "json", module]).json();
+    assert!(json["history"]["summary"].as_str().unwrap().starts_with("Counts past decisions"), "{json}");
+    let without = built("stage0-constraints");
+    let without = without.to_str().unwrap();
+    assert!(!site.run(&["inspect", without]).stdout.contains("ledger's history"));
+    assert!(site.run(&["inspect", "--format", "json", without]).json()["history"].is_null());
+}

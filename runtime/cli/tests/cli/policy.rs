@@ -68,3 +68,48 @@ fn nothing_to_run_is_an_error() {
     let run = site.run(&["policy", "test", "stage0-constraints"]);
     assert_eq!(run.code, 1, "{}", run.stderr);
 }
+
+#[test]
+fn a_case_says_what_the_ledger_holds() {
+    let site = Site::new();
+    site.write("target/policies/deploy-rate.wasm", std::fs::read(super::site::built("deploy-rate")).unwrap());
+    let case = |name: &str, past: &str, expect: &str| {
+        format!(
+            r#"{{"name":"{name}","request":{{"subject":{{"type":"user","id":"a"}},"action":{{"name":"deploy"}},
+                "resource":{{"type":"service","id":"b"}}}},"settings":{{"limits":[{{"at_most":1,"per_minutes":60}}]}},
+                {past} "expect":{expect}}}"#
+        )
+    };
+    let one =
+        r#""past":[{"action":"deploy","resource":{"type":"service","id":"b"},"outcome":"allow","minutes_ago":59}],"#;
+    let used_up = r#"{"outcome":"defer","codes":["sample.deploy-rate.limit-reached"],
+        "requirements":[{"kind":"wait-until","time":"2026-03-14T09:31:00.000Z"}]}"#;
+    let within = r#"{"outcome":"allow","codes":["sample.deploy-rate.within-limits"]}"#;
+    let cases = [
+        case("used up", one, used_up),
+        case("out of the window", &one.replace("59", "60"), within),
+        case("nothing was decided", r#""past":[],"#, within),
+        case("there is no ledger", "", r#"{"outcome":"fault.history"}"#),
+    ];
+    site.write("deploy-rate/cases/a.json", format!("[{}]", cases.join(",")));
+    let run = site.run(&["policy", "test", "deploy-rate"]);
+    assert!(run.code == 0 && run.stdout.ends_with("\n4 passed, 0 failed\n"), "{}{}", run.stdout, run.stderr);
+}
+
+/// Whoever decides without a ledger is told that, and is not told that nothing was decided.
+#[test]
+fn a_decision_without_a_ledger_stops() {
+    let site = Site::new();
+    site.add_module("deploy-rate");
+    let settings = "settings = { limits = [{ at_most = 1, per_minutes = 60 }] }";
+    let policy = format!("[[policy]]\nname = \"rate\"\nmodule = \"deploy-rate.wasm\"\n{settings}\n");
+    site.write("portcullis.toml", format!("portcullis = 1\nname = \"acme\"\n{policy}"));
+    site.write(
+        "request.json",
+        r#"{"subject":{"type":"user","id":"a"},"action":{"name":"deploy"},"resource":{"type":"service","id":"b"}}"#,
+    );
+    assert_eq!(site.run(&["lock", "--policies", "."]).code, 0);
+    let run = site.run(&["decide", "--policies", ".", "--format", "json", "request.json"]);
+    assert_eq!(run.code, 23, "{}{}", run.stdout, run.stderr);
+    assert!(run.stdout.contains("fault.history"), "{}", run.stdout);
+}
