@@ -20,6 +20,7 @@ mod canonical;
 mod checkpoint;
 mod commitment;
 mod dsse;
+mod erase;
 mod error;
 mod event;
 mod export;

@@ -10,7 +10,10 @@
     reason = "tests"
 )]
 
+mod conformance;
 mod crash;
 mod damage;
 mod opening;
+mod postgres;
 mod sample;
+mod sqlite;
