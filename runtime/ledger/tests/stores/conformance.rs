@@ -20,7 +20,8 @@ pub trait Place: Sync {
 }
 
 pub fn all(make: &dyn Fn() -> Box<dyn Place>) {
-    let checks: [(&str, fn(&dyn Place)); 8] = [
+    type Check = fn(&dyn Place);
+    let checks: [(&str, Check); 8] = [
         ("appends and reads", appends_and_reads),
         ("idempotency", idempotency),
         ("history", history),

@@ -13,6 +13,7 @@
 mod conformance;
 mod crash;
 mod damage;
+mod folder;
 mod opening;
 mod postgres;
 mod sample;

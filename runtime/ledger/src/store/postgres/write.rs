@@ -10,13 +10,40 @@ use crate::store_error::StoreError;
 #[derive(Default)]
 pub(super) struct Pending {
     pub(super) known: Known,
-    events: (Vec<i64>, Vec<Vec<u8>>, Vec<String>, Vec<i64>, Vec<Vec<u8>>),
-    nodes: (Vec<i64>, Vec<Vec<u8>>),
-    payloads: (Vec<i64>, Vec<Vec<u8>>, Vec<Vec<u8>>),
-    decisions: (Vec<i64>, Vec<i64>, Vec<Vec<u8>>, Vec<Vec<u8>>, Vec<Vec<u8>>, Vec<i64>),
-    idempotency: (Vec<i64>, Vec<Vec<u8>>, Vec<Vec<u8>>),
-    blobs: (Vec<i64>, Vec<Vec<u8>>, Vec<Vec<u8>>),
+    events: Events,
+    nodes: Pairs,
+    payloads: Triples,
+    decisions: Decisions,
+    idempotency: Triples,
+    blobs: Triples,
 }
+
+#[derive(Default)]
+struct Events {
+    no: Vec<i64>,
+    id: Vec<Vec<u8>>,
+    kind: Vec<String>,
+    time: Vec<i64>,
+    leaf: Vec<Vec<u8>>,
+}
+
+#[derive(Default)]
+struct Decisions {
+    no: Vec<i64>,
+    time: Vec<i64>,
+    action: Vec<Vec<u8>>,
+    resource_type: Vec<Vec<u8>>,
+    resource_id: Vec<Vec<u8>>,
+    outcome: Vec<i64>,
+}
+
+/// A number and some bytes, column by column.
+#[derive(Default)]
+struct Pairs(Vec<i64>, Vec<Vec<u8>>);
+
+/// A number and twice some bytes.
+#[derive(Default)]
+struct Triples(Vec<i64>, Vec<Vec<u8>>, Vec<Vec<u8>>);
 
 impl Store for Postgres {
     fn begin(&mut self) -> Result<(), StoreError> {
@@ -37,18 +64,18 @@ impl Store for Postgres {
         let event = &entry.event;
         let pending = &mut self.pending;
         pending.known.ids.insert(event.id, index);
-        pending.events.0.push(no);
-        pending.events.1.push(event.id.as_bytes().to_vec());
-        pending.events.2.push(event.kind.clone());
-        pending.events.3.push(event.time.as_millisecond());
-        pending.events.4.push(event.leaf.clone());
+        pending.events.no.push(no);
+        pending.events.id.push(event.id.as_bytes().to_vec());
+        pending.events.kind.push(event.kind.clone());
+        pending.events.time.push(event.time.as_millisecond());
+        pending.events.leaf.push(event.leaf.clone());
         if let Some(columns) = &event.columns {
-            pending.decisions.0.push(no);
-            pending.decisions.1.push(columns.time.as_millisecond());
-            pending.decisions.2.push(columns.action.clone().into_bytes());
-            pending.decisions.3.push(columns.resource_type.clone().into_bytes());
-            pending.decisions.4.push(columns.resource_id.clone().into_bytes());
-            pending.decisions.5.push(outcome_number(columns.outcome));
+            pending.decisions.no.push(no);
+            pending.decisions.time.push(columns.time.as_millisecond());
+            pending.decisions.action.push(columns.action.clone().into_bytes());
+            pending.decisions.resource_type.push(columns.resource_type.clone().into_bytes());
+            pending.decisions.resource_id.push(columns.resource_id.clone().into_bytes());
+            pending.decisions.outcome.push(outcome_number(columns.outcome));
         }
         let mut payload = |role: Role, payload: &Payload| {
             pending.payloads.0.push(no.saturating_mul(2).saturating_add(role.number()));
@@ -139,14 +166,21 @@ impl Postgres {
         let (events, decisions) = (&rows.events, &rows.decisions);
         self.send(
             "INSERT INTO events SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::text[], $4::bigint[], $5::bytea[])",
-            events.0.len(),
-            &[&events.0, &events.1, &events.2, &events.3, &events.4],
+            events.no.len(),
+            &[&events.no, &events.id, &events.kind, &events.time, &events.leaf],
         )?;
         self.send(
             "INSERT INTO decisions SELECT * FROM \
              unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bigint[])",
-            decisions.0.len(),
-            &[&decisions.0, &decisions.1, &decisions.2, &decisions.3, &decisions.4, &decisions.5],
+            decisions.no.len(),
+            &[
+                &decisions.no,
+                &decisions.time,
+                &decisions.action,
+                &decisions.resource_type,
+                &decisions.resource_id,
+                &decisions.outcome,
+            ],
         )?;
         self.send(
             "INSERT INTO payloads SELECT no, 0, salt, bytes FROM \
