@@ -268,6 +268,7 @@ const SCHEMA: &str = "
     CREATE TABLE checkpoint(no bigint PRIMARY KEY, note text NOT NULL);
     CREATE TABLE events(no bigint PRIMARY KEY, id bytea NOT NULL, kind text NOT NULL, time bigint NOT NULL, leaf bytea NOT NULL);
     CREATE UNIQUE INDEX events_id ON events(id);
+    CREATE INDEX events_kind ON events(kind, no) WHERE kind <> 'decision';
     CREATE TABLE nodes(no bigint PRIMARY KEY, hash bytea NOT NULL);
     CREATE TABLE blobs(no bigint PRIMARY KEY, sha256 bytea NOT NULL, bytes bytea NOT NULL);
     CREATE UNIQUE INDEX blobs_sha256 ON blobs(sha256);

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use portcullis::{
-    CacheOptions, DecideOptions, Engine, EngineOptions, Gate, Ledger, LedgerOptions, Place, PolicySet, Reader, Replayer,
-    Request,
+    CacheOptions, DecideOptions, Engine, EngineOptions, Gate, Ledger, LedgerOptions, Place, PolicySet, Reader,
+    Replayer, Request,
 };
 use portcullis_bench::Figure;
 use portcullis_ledger::store::ListFilter;
@@ -31,7 +31,10 @@ const POLICIES: [(&str, &str); 5] = [
     ("environment-gate", ""),
     ("separation-of-duties", ""),
     ("rules", "settings-file = \"rct-defaults.json\"\n"),
-    ("change-window", "settings = { incident_roles = [\"incident-commander\"] }\ndata = { calendar = \"calendar.json\" }\n"),
+    (
+        "change-window",
+        "settings = { incident_roles = [\"incident-commander\"] }\ndata = { calendar = \"calendar.json\" }\n",
+    ),
     ("cost-cap", "settings = { cap = 500 }\n"),
 ];
 
@@ -180,6 +183,7 @@ fn per(elapsed: Duration, count: usize) -> u64 {
 
 fn figure(name: &str, samples: &mut [u64]) -> Figure {
     samples.sort_unstable();
-    let at = |percent: usize| samples.get((samples.len().saturating_sub(1) * percent).div_ceil(100)).copied().unwrap_or(0);
+    let at =
+        |percent: usize| samples.get((samples.len().saturating_sub(1) * percent).div_ceil(100)).copied().unwrap_or(0);
     Figure { name: name.into(), group: "ledger".into(), p50_ns: at(50), p99_ns: at(99) }
 }

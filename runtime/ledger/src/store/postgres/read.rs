@@ -64,6 +64,14 @@ impl ReadStore for Postgres {
         Ok(rows.into_iter().next())
     }
 
+    fn of_kind(&mut self, kind: &str, before: u64, limit: u32) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+        let text =
+            "SELECT no, leaf FROM events WHERE kind = $1 AND kind <> 'decision' AND no < $2 ORDER BY no DESC LIMIT $3";
+        self.many(text, &[&kind, &number_of(before), &i64::from(limit)], |row| {
+            Ok((index_of(get(row, 0)?)?, get(row, 1)?))
+        })
+    }
+
     fn node(&mut self, position: u64) -> Result<Option<Sha256>, StoreError> {
         let text = "SELECT hash FROM nodes WHERE no = $1";
         Ok(self.many(text, &[&number_of(position)], |row| digest(row, 0))?.into_iter().next())
