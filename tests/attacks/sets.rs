@@ -64,8 +64,8 @@ fn a_decision_with_its_history_is_replayed_to_the_byte() {
     assert_eq!(shown["policies"][1].get("history"), None);
     assert_eq!(shown["policies"][2]["history"].as_array().map(Vec::len), Some(32));
 
-    let replayed = set.decide(&request(), &with(HistorySource::recorded(&decision)));
-    assert_eq!(replayed.replay_bytes(), decision.replay_bytes());
+    let replayed = set.decide(&request(), &with(HistorySource::recorded(&decision.view())));
+    assert_eq!(replayed.replay_bytes().unwrap(), decision.replay_bytes().unwrap());
     // From the decision as it was written.
     let calls = |policy: &Value| {
         let calls = policy.get("history").cloned().unwrap_or_else(|| Value::Array(Vec::new()));
@@ -73,13 +73,13 @@ fn a_decision_with_its_history_is_replayed_to_the_byte() {
     };
     let written = shown["policies"].as_array().unwrap().iter().map(calls).collect();
     let replayed = set.decide(&request(), &with(HistorySource::Recorded(written)));
-    assert_eq!(replayed.replay_bytes(), decision.replay_bytes());
+    assert_eq!(replayed.replay_bytes().unwrap(), decision.replay_bytes().unwrap());
 
     // A decision without a history is replayed as well, and its fault is the same to the byte.
     let denied = set.decide(&request(), &DecideOptions::default());
-    let replayed = set.decide(&request(), &with(HistorySource::recorded(&denied)));
-    assert_eq!(replayed.replay_bytes(), denied.replay_bytes());
-    assert_ne!(denied.replay_bytes(), decision.replay_bytes());
+    let replayed = set.decide(&request(), &with(HistorySource::recorded(&denied.view())));
+    assert_eq!(replayed.replay_bytes().unwrap(), denied.replay_bytes().unwrap());
+    assert_ne!(denied.replay_bytes().unwrap(), decision.replay_bytes().unwrap());
 
     // Another ledger, another decision; a record of other policies is no history.
     let empty: Arc<dyn History> = Arc::new(Vec::<PastDecision>::new());

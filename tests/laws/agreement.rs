@@ -16,7 +16,7 @@ fn law_8_a_second_implementation_agrees() {
         note(&case, &expected, &mut seen.borrow_mut());
         let decision = gate::of(&case, &request);
         assert_eq!(gate::decided(&decision), expected);
-        assert_eq!(decision.permission().is_some(), expected.proceed);
+        assert_eq!(decision.proceeds(), expected.proceed);
     });
     assert_eq!(ran, number_of_cases());
     let seen = seen.into_inner();

@@ -48,11 +48,8 @@ impl Entry {
     pub fn proceeds(self) -> bool {
         self.0 & 8 != 0
     }
-    pub fn permits(self) -> bool {
-        self.0 & 16 != 0
-    }
     pub fn degraded(self) -> bool {
-        self.0 & 32 != 0
+        self.0 & 16 != 0
     }
 }
 
@@ -172,7 +169,7 @@ fn fill((shape, levels, choices): &(Shape, Vec<Rank>, &'static [usize])) -> Tabl
     for results in combinations(choices, levels.len()) {
         let runs = runs.iter().enumerate().map(|(index, runs)| Some(runs[result(results, index)].clone())).collect();
         let decision = decide(selection.clone(), Call::default(), runs);
-        let flags = [(decision.proceeds(), 8), (decision.permission().is_some(), 16), (decision.degraded(), 32)];
+        let flags = [(decision.proceeds(), 8), (decision.degraded(), 16)];
         let flags: u8 = flags.iter().map(|(flag, bit)| u8::from(*flag) * bit).sum();
         entries[results] = gate::rank(decision.outcome()) as u8 | flags;
     }

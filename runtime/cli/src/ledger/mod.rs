@@ -7,6 +7,7 @@ mod show;
 mod verify;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use portcullis::{Ledger, LedgerOptions, Reader, Stored};
@@ -21,6 +22,9 @@ use crate::exit::Exit;
 use crate::text::shown;
 
 pub use prove::newest;
+
+/// How long a command waits while another one writes to the same ledger.
+const LOCK_WAIT: Duration = Duration::from_secs(30);
 
 /// Does what a `ledger` subcommand says.
 ///
@@ -64,7 +68,7 @@ pub fn open(args: &LedgerArgs) -> anyhow::Result<Ledger> {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
     let copies = (!args.checkpoint.is_empty()).then(|| args.checkpoint.clone());
-    let options = LedgerOptions { key: args.ledger_key.clone(), copies, ..LedgerOptions::default() };
+    let options = LedgerOptions { key: args.ledger_key.clone(), copies, lock_wait: LOCK_WAIT, ..LedgerOptions::default() };
     Ledger::open(&path, &options).with_context(|| format!("the ledger {} cannot be opened", path.display()))
 }
 

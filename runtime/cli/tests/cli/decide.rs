@@ -123,7 +123,8 @@ fn a_rehearsal_says_so() {
     let site = site();
     let run = decide(&site, &["--now", "2031-01-01T00:00:00Z", "allowed.json"]);
     assert_eq!(run.json()["now"], "2031-01-01T00:00:00.000Z");
-    assert!(run.stderr.contains("this is a rehearsal"), "{}", run.stderr);
+    assert!(run.stderr.contains("DRY RUN at another time"), "{}", run.stderr);
+    assert_eq!(run.json()["recorded"], "dry-run");
     assert!(decide(&site, &["allowed.json"]).stderr.is_empty());
 }
 

@@ -96,9 +96,10 @@ fn a_case_says_what_the_ledger_holds() {
     assert!(run.code == 0 && run.stdout.ends_with("\n4 passed, 0 failed\n"), "{}{}", run.stdout, run.stderr);
 }
 
-/// Whoever decides without a ledger is told that, and is not told that nothing was decided.
+/// Whoever decides without a ledger is told that, and is not told that nothing was decided. With one, what was decided
+/// counts.
 #[test]
-fn a_decision_without_a_ledger_stops() {
+fn a_decision_that_counts_others_needs_a_ledger() {
     let site = Site::new();
     site.add_module("deploy-rate");
     let settings = "settings = { limits = [{ at_most = 1, per_minutes = 60 }] }";
@@ -109,7 +110,11 @@ fn a_decision_without_a_ledger_stops() {
         r#"{"subject":{"type":"user","id":"a"},"action":{"name":"deploy"},"resource":{"type":"service","id":"b"}}"#,
     );
     assert_eq!(site.run(&["lock", "--policies", "."]).code, 0);
-    let run = site.run(&["decide", "--policies", ".", "--format", "json", "request.json"]);
+    let run = site.run(&["decide", "--policies", ".", "--format", "json", "--dry-run", "request.json"]);
     assert_eq!(run.code, 23, "{}{}", run.stdout, run.stderr);
     assert!(run.stdout.contains("fault.history"), "{}", run.stdout);
+    for (code, finding) in [(0, "sample.deploy-rate.within-limits"), (20, "sample.deploy-rate.limit-reached")] {
+        let run = site.run(&["decide", "--policies", ".", "--format", "json", "request.json"]);
+        assert_eq!((run.code, run.json()["findings"][0]["code"].as_str()), (code, Some(finding)), "{}", run.stdout);
+    }
 }

@@ -113,7 +113,7 @@ proptest! {
         prop_assert_eq!(outcomes.first().copied(), Some(decision.outcome()));
         prop_assert!(outcomes.is_sorted_by(|a, b| a >= b));
         prop_assert_eq!(decision.proceeds(), matches!(decision.outcome(), Outcome::Allow | Outcome::Warn));
-        prop_assert_eq!(decision.permission().is_some(), decision.proceeds());
+        prop_assert_eq!(decision.valid_until().is_some(), decision.proceeds());
         let evaluated = decision.evaluated();
         prop_assert_eq!(evaluated.ran + evaluated.skipped, said.len());
         prop_assert_eq!(evaluated.faulted, said.iter().filter(|says| **says == Says::Fault).count());

@@ -82,7 +82,7 @@ fn an_empty_set_denies() {
     let decision = decided(all_of(&[]), vec![says(Allow)]);
     assert_eq!((decision.outcome(), codes(&decision)), (Deny, vec![NO_POLICY_APPLIED]));
     assert_eq!(decision.evaluated(), Evaluated::default());
-    assert!(decision.permission().is_none());
+    assert!(!decision.proceeds());
 }
 
 #[test]
@@ -368,13 +368,10 @@ fn obligations_count_from_contributing_policies_of_a_proceeding_decision() {
 }
 
 #[test]
-fn permission_is_given_by_allow_and_warn_alone() {
+fn allow_and_warn_alone_proceed_and_hold_for_a_time() {
     for outcome in Outcome::ALL {
         let decision = decided(all_of(&["a"]), vec![says(outcome)]);
-        assert_eq!(decision.permission().is_some(), matches!(outcome, Allow | Warn));
-        if let Some(permission) = decision.permission() {
-            assert_eq!(permission.decision().outcome(), outcome);
-            assert_eq!(Some(permission.valid_until()), decision.valid_until());
-        }
+        assert_eq!(decision.proceeds(), matches!(outcome, Allow | Warn));
+        assert_eq!(decision.valid_until().is_some(), matches!(outcome, Allow | Warn));
     }
 }
