@@ -111,8 +111,12 @@ fn main() -> anyhow::Result<()> {
         }));
     }
 
-    // For profiling one case: PORTCULLIS_BENCH_ONLY='portcullis 1 KB'.
+    // For profiling one case: PORTCULLIS_BENCH_ONLY='portcullis 1 KB', or `ledger` for its group.
     if let Ok(only) = std::env::var("PORTCULLIS_BENCH_ONLY") {
+        if only == "ledger" {
+            println!("{}", table(&ledger::figures(&root, quick)?, |figure| base(&figure.group, &figure.name)));
+            return Ok(());
+        }
         cases.retain(|case| case.name == only);
         let mut figures = measure(cases, rounds.saturating_mul(10), TURN, |_| ());
         println!("{}", table(&figures, |_| None));
