@@ -34,6 +34,7 @@ demo: policies ## decides the sample requests with the sample policies
 # The tests' own build makes the command too: with the features that the tests ask of the dependencies, these are
 # compiled once instead of twice.
 test: setup ## passes the tests
+	@tools/ledger-tools.sh
 	@$(CARGO) test --release --locked --no-run
 	@$(MAKE) --no-print-directory build-policies
 	@$(CARGO) test --release --locked

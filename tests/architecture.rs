@@ -11,8 +11,11 @@ const ALLOWED: [(&str, &[&str]); 7] = [
     ("portcullis-inspect", &["portcullis-gate"]),
     ("portcullis-engine", &["portcullis-gate", "portcullis-inspect"]),
     ("portcullis-ledger", &["portcullis-gate"]),
-    ("portcullis", &["portcullis-gate", "portcullis-engine"]),
-    ("portcullis-cli", &["portcullis-gate", "portcullis-inspect", "portcullis-engine", "portcullis"]),
+    ("portcullis", &["portcullis-gate", "portcullis-engine", "portcullis-ledger"]),
+    (
+        "portcullis-cli",
+        &["portcullis-gate", "portcullis-inspect", "portcullis-engine", "portcullis-ledger", "portcullis"],
+    ),
     ("portcullis-tests", &["portcullis-gate", "portcullis-inspect", "portcullis-engine", "portcullis"]),
 ];
 

@@ -4,6 +4,8 @@
 //! What is read must be what would be written, byte for byte: that leaves no room for duplicate, unknown or missing
 //! members, other escapes, other orders, spaces or what follows.
 
+use std::cmp::Ordering;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Number, Value};
@@ -30,10 +32,20 @@ pub(crate) fn encode<T: Serialize>(
     limit: usize,
 ) -> Result<Vec<u8>, FormatError> {
     let value = serde_json::to_value(value).map_err(|error| FormatError::malformed(what, error.to_string()))?;
-    let mut out = String::new();
-    write(what, &value, numbers, &mut out)?;
+    encode_value(what, &value, numbers, limit)
+}
+
+/// Writes a value that is JSON already.
+pub(crate) fn encode_value(
+    what: &'static str,
+    value: &Value,
+    numbers: Numbers,
+    limit: usize,
+) -> Result<Vec<u8>, FormatError> {
+    let mut out = Vec::new();
+    write(what, value, numbers, &mut out)?;
     FormatError::check_size(what, out.len(), limit)?;
-    Ok(out.into_bytes())
+    Ok(out)
 }
 
 /// Reads a value that is spelled as [`encode`] spells it.
@@ -43,57 +55,83 @@ pub(crate) fn decode<T: Serialize + DeserializeOwned>(
     numbers: Numbers,
     limit: usize,
 ) -> Result<T, FormatError> {
-    FormatError::check_size(what, bytes.len(), limit)?;
-    let value: T = serde_json::from_slice(bytes).map_err(|error| FormatError::malformed(what, error.to_string()))?;
-    let again = encode(what, &value, numbers, usize::MAX)?;
-    match again.iter().zip(bytes).position(|(expected, found)| expected != found) {
-        None if again.len() == bytes.len() => Ok(value),
-        at => Err(FormatError::NotCanonical { what, at: at.unwrap_or(again.len().min(bytes.len())) }),
-    }
+    let value: T = parse(what, bytes, limit)?;
+    check(what, bytes, &encode(what, &value, numbers, usize::MAX)?)?;
+    Ok(value)
 }
 
-fn write(what: &'static str, value: &Value, numbers: Numbers, out: &mut String) -> Result<(), FormatError> {
+/// Reads a value of any spelling: whoever calls this writes it again and calls [`check`].
+pub(crate) fn parse<T: DeserializeOwned>(what: &'static str, bytes: &[u8], limit: usize) -> Result<T, FormatError> {
+    FormatError::check_size(what, bytes.len(), limit)?;
+    serde_json::from_slice(bytes).map_err(|error| FormatError::malformed(what, error.to_string()))
+}
+
+/// Checks that what was read is what would be written.
+pub(crate) fn check(what: &'static str, found: &[u8], canonical: &[u8]) -> Result<(), FormatError> {
+    if found == canonical {
+        return Ok(());
+    }
+    let at = found.iter().zip(canonical).position(|(found, expected)| found != expected);
+    Err(FormatError::NotCanonical { what, at: at.unwrap_or(found.len().min(canonical.len())) })
+}
+
+fn write(what: &'static str, value: &Value, numbers: Numbers, out: &mut Vec<u8>) -> Result<(), FormatError> {
     match value {
-        Value::Null | Value::Bool(_) | Value::String(_) => out.push_str(&value.to_string()),
+        Value::Null => out.extend_from_slice(b"null"),
+        Value::Bool(true) => out.extend_from_slice(b"true"),
+        Value::Bool(false) => out.extend_from_slice(b"false"),
+        Value::String(text) => write_text(what, text, out)?,
         Value::Number(number) => write_number(what, number, numbers, out)?,
         Value::Array(items) => {
-            out.push('[');
+            out.push(b'[');
             for (n, item) in items.iter().enumerate() {
                 if n > 0 {
-                    out.push(',');
+                    out.push(b',');
                 }
                 write(what, item, numbers, out)?;
             }
-            out.push(']');
+            out.push(b']');
         }
         Value::Object(members) => {
             let mut members: Vec<_> = members.iter().collect();
-            members.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
-            out.push('{');
+            members.sort_by(|(a, _), (b, _)| order(a, b));
+            out.push(b'{');
             for (n, (key, member)) in members.into_iter().enumerate() {
                 if n > 0 {
-                    out.push(',');
+                    out.push(b',');
                 }
-                out.push_str(&Value::from(key.as_str()).to_string());
-                out.push(':');
+                write_text(what, key, out)?;
+                out.push(b':');
                 write(what, member, numbers, out)?;
             }
-            out.push('}');
+            out.push(b'}');
         }
     }
     Ok(())
 }
 
-fn write_number(what: &'static str, number: &Number, numbers: Numbers, out: &mut String) -> Result<(), FormatError> {
+/// By UTF-16 code units; among ASCII texts that is the order of the bytes.
+fn order(a: &str, b: &str) -> Ordering {
+    if a.is_ascii() && b.is_ascii() { a.cmp(b) } else { a.encode_utf16().cmp(b.encode_utf16()) }
+}
+
+/// serde_json escapes what RFC 8785 does, and as it does.
+fn write_text(what: &'static str, text: &str, out: &mut Vec<u8>) -> Result<(), FormatError> {
+    serde_json::to_writer(out, text).map_err(|error| FormatError::malformed(what, error.to_string()))
+}
+
+fn write_number(what: &'static str, number: &Number, numbers: Numbers, out: &mut Vec<u8>) -> Result<(), FormatError> {
     let integer = number.as_u64().or_else(|| number.as_i64().map(i64::unsigned_abs));
     match (numbers, integer, number.as_f64()) {
-        (Numbers::Integers, Some(size), _) if size <= MAX_INTEGER => out.push_str(&number.to_string()),
+        (Numbers::Integers, Some(size), _) if size <= MAX_INTEGER => {
+            out.extend_from_slice(number.to_string().as_bytes());
+        }
         (Numbers::Integers, _, _) => {
             return Err(FormatError::malformed(what, "a number that is no integer of 53 bits"));
         }
-        (Numbers::All, Some(_), _) => out.push_str(&number.to_string()),
+        (Numbers::All, Some(_), _) => out.extend_from_slice(number.to_string().as_bytes()),
         (Numbers::All, None, Some(float)) if float.is_finite() => {
-            out.push_str(ryu_js::Buffer::new().format_finite(float));
+            out.extend_from_slice(ryu_js::Buffer::new().format_finite(float).as_bytes());
         }
         (Numbers::All, None, _) => return Err(FormatError::malformed(what, "a number that is no number")),
     }

@@ -20,9 +20,11 @@ mod canonical;
 mod checkpoint;
 mod commitment;
 mod dsse;
+mod erase;
 mod error;
 mod event;
 mod export;
+mod folder;
 mod key;
 mod log;
 mod note;
@@ -51,6 +53,7 @@ pub use event::{
     Recording, ReplayChecked, ReplayResult, RequestErased, Resource, record,
 };
 pub use export::{CHECKPOINT_PATH, ExportError, KEY_PATH, verify_export, write_export};
+pub use folder::Folder;
 pub use key::{MAX_KEY_NAME_BYTES, SigningKey, VerifierKey};
 pub use log::{Ledger, LedgerOptions, MAX_BLOB_BYTES};
 pub use note::{MAX_NOTE_BYTES, MAX_NOTE_SIGNATURES, open_note, sign_note};

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::outside;
 use crate::reader::Reader;
 use crate::sequencer::{Appended, Job, Sequencer, Shared, sign_edge};
+use crate::store::postgres::{Postgres, PostgresOptions, PostgresReaders};
 use crate::store::sqlite::{Sqlite, SqliteOptions, SqliteReaders, WriterLock, beside};
 use crate::store::{Entry, Identity, OpenReader, ReadStore, Store};
 use crate::store_error::StoreError;
@@ -19,6 +20,10 @@ use crate::{
 
 /// Largest payload or blob, in bytes.
 pub const MAX_BLOB_BYTES: usize = 256 << 20;
+
+/// How often a lease of another is looked at, at least and at most.
+const LEASE_POLL: Duration = Duration::from_millis(20);
+const LEASE_POLL_MOST: Duration = Duration::from_millis(250);
 
 /// How a ledger is opened.
 #[derive(Clone, Debug)]
@@ -94,6 +99,41 @@ impl Ledger {
         Ledger::start(Box::new(store), readers, (key, &key_file), copies, options)
     }
 
+    /// Opens the ledger in a PostgreSQL schema, or makes one where there is none, once nobody else has its lease.
+    /// `options.lock_wait` is how long to wait for that. All replicas need the same key file, and copies of their own.
+    ///
+    /// # Errors
+    /// As for [`Ledger::open`], and [`StoreError::Leased`].
+    pub fn open_postgres(
+        place: &PostgresOptions,
+        key_file: &Path,
+        copies: &[PathBuf],
+        options: &LedgerOptions,
+    ) -> Result<Ledger, StoreError> {
+        let start = Instant::now();
+        let store = loop {
+            match Postgres::open(place) {
+                Err(StoreError::Leased { remaining_ms, .. }) if start.elapsed() < options.lock_wait => {
+                    let remaining = Duration::from_millis(u64::try_from(remaining_ms).unwrap_or(0));
+                    let left = options.lock_wait.saturating_sub(start.elapsed());
+                    std::thread::sleep(remaining.min(left).clamp(LEASE_POLL, LEASE_POLL_MOST));
+                }
+                other => break other?,
+            }
+        };
+        let store = match store {
+            Some(store) => store,
+            None => {
+                let key = new_key(key_file, copies, options)?;
+                Postgres::create(place, &identity_of(&key))?
+            }
+        };
+        let key = outside::read_key(key_file)?
+            .ok_or_else(|| StoreError::file(key_file, "the ledger's signing key is missing"))?;
+        let readers = Arc::new(PostgresReaders::new(place.clone(), &store));
+        Ledger::start(Box::new(store), readers, (key, key_file), copies.to_vec(), options)
+    }
+
     /// Opens the ledger in a store that was opened for writing.
     ///
     /// # Errors
@@ -155,6 +195,18 @@ impl Ledger {
     /// be appended, with nothing written. [`StoreError::Stopped`] after a failed write or sync: whether this entry is
     /// durable is then unknown, and nothing is taken any more.
     pub fn append(&self, entry: Entry) -> Result<Appended, StoreError> {
+        self.received(&self.send(entry)?)
+    }
+
+    /// Appends entries in their order, other entries possibly between them, and waits until all are durable.
+    ///
+    /// There is an answer for each, as from [`Ledger::append`].
+    pub(crate) fn append_all(&self, entries: Vec<Entry>) -> Vec<Result<Appended, StoreError>> {
+        let waiting: Vec<_> = entries.into_iter().map(|entry| self.send(entry)).collect();
+        waiting.into_iter().map(|sent| sent.and_then(|answered| self.received(&answered))).collect()
+    }
+
+    fn send(&self, entry: Entry) -> Result<Receiver<Result<Appended, StoreError>>, StoreError> {
         check_bounds(&entry)?;
         self.shared.check()?;
         let (answer, answered) = sync_channel(1);
@@ -162,10 +214,13 @@ impl Ledger {
             return Err(closed());
         };
         match queue.try_send(Job { entry, answer }) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_)) => return Err(StoreError::Overloaded { queued: self.max_queue }),
-            Err(TrySendError::Disconnected(_)) => return self.shared.check().and(Err(closed())),
+            Ok(()) => Ok(answered),
+            Err(TrySendError::Full(_)) => Err(StoreError::Overloaded { queued: self.max_queue }),
+            Err(TrySendError::Disconnected(_)) => self.shared.check().and(Err(closed())),
         }
+    }
+
+    fn received(&self, answered: &Receiver<Result<Appended, StoreError>>) -> Result<Appended, StoreError> {
         match answered.recv() {
             Ok(answer) => answer,
             // The sequencer's thread is gone, which only a panic explains.
@@ -195,7 +250,7 @@ impl Ledger {
     /// # Errors
     /// [`StoreError::Stopped`], or [`StoreError::Refused`] where there is none within `wait`.
     pub fn checkpoint_of(&self, size: u64, wait: Duration) -> Result<String, StoreError> {
-        let newest = self.shared.wait(Some(wait), |newest| newest.size >= size);
+        let newest = self.shared.wait(wait, |newest| newest.size >= size);
         if newest.size >= size {
             return Ok(newest.note);
         }

@@ -18,6 +18,8 @@ use crate::{MAX_NOTE_BYTES, SigningKey};
 
 /// Least time from one writing of the copies to the next. Checkpoints in between are skipped: each speaks for all before.
 const MIN_COPY_INTERVAL: Duration = Duration::from_millis(100);
+/// Most time from one upkeep of the store to the next.
+const TEND_INTERVAL: Duration = Duration::from_secs(1);
 /// Largest key file, in bytes.
 const MAX_KEY_FILE_BYTES: usize = 1024;
 
@@ -87,21 +89,23 @@ pub(crate) fn read_copy(path: &Path) -> Result<Option<String>, StoreError> {
 /// Writes the newest checkpoint to every copy whenever there is a newer one, until the ledger closes or stops.
 pub(crate) fn publish(shared: &Shared, copies: &[PathBuf], readers: &Arc<dyn OpenReader>, mut published: u64) {
     loop {
-        let newest = shared.wait(None, |newest| newest.size > published || newest.closing);
+        let newest = shared.wait(TEND_INTERVAL, |newest| newest.size > published || newest.closing);
         if shared.check().is_err() {
             return;
         }
-        if newest.size > published {
-            let written = copies.iter().try_for_each(|copy| write_text(copy, &newest.note));
-            if let Err(error) = written.and_then(|()| readers.tend()) {
-                shared.stop(&error);
-                return;
-            }
+        let done = if newest.size > published {
             published = newest.size;
+            copies.iter().try_for_each(|copy| write_text(copy, &newest.note))
+        } else {
+            Ok(())
+        };
+        if let Err(error) = done.and_then(|()| readers.tend()) {
+            shared.stop(&error);
+            return;
         }
         if newest.closing {
             return;
         }
-        shared.wait(Some(MIN_COPY_INTERVAL), |newest| newest.closing);
+        shared.wait(MIN_COPY_INTERVAL, |newest| newest.closing);
     }
 }

@@ -25,6 +25,27 @@ pub const MAX_DECISION_BYTES: usize = 16 * 1024 * 1024;
 pub const MAX_RECEIPT_BYTES: usize = 24 * 1024 * 1024;
 
 /// A receipt, read but not yet believed.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use portcullis_ledger::{Receipt, VerifierKey};
+///
+/// let key: VerifierKey = std::fs::read_to_string("log.vkey")?.trim_end().parse()?;
+/// let verified = Receipt::from_bytes(&std::fs::read("receipt.json")?)?.verify(&key)?;
+/// println!("{}, event {} of {}", verified.outcome(), verified.index(), verified.checkpoint().origin());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// What it proves cannot be made otherwise:
+///
+/// ```compile_fail,E0451
+/// # use portcullis_ledger::{Event, Checkpoint, Verified};
+/// # use portcullis_gate::Outcome;
+/// fn forge(event: Event, checkpoint: Checkpoint) -> Verified {
+///     Verified { event, outcome: Outcome::Allow, index: 0, checkpoint, decision: Vec::new() }
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
     file: File,

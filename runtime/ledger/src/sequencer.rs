@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use crate::store::{Entry, HistoryAnswer, Store, StoredPayload};
 use crate::store_error::StoreError;
@@ -100,15 +101,12 @@ impl Shared {
     }
 
     /// Waits until `ready`, at most for `time`, or until the ledger stops.
-    pub(crate) fn wait(&self, time: Option<std::time::Duration>, ready: impl Fn(&Newest) -> bool) -> Newest {
+    pub(crate) fn wait(&self, time: Duration, ready: impl Fn(&Newest) -> bool) -> Newest {
         let blocked = |newest: &mut Newest| !ready(newest) && self.stopped.get().is_none();
         let guard = self.lock();
-        let guard = match time {
-            Some(time) => match self.changed.wait_timeout_while(guard, time, blocked) {
-                Ok((guard, _)) => guard,
-                Err(poisoned) => poisoned.into_inner().0,
-            },
-            None => self.changed.wait_while(guard, blocked).unwrap_or_else(PoisonError::into_inner),
+        let guard = match self.changed.wait_timeout_while(guard, time, blocked) {
+            Ok((guard, _)) => guard,
+            Err(poisoned) => poisoned.into_inner().0,
         };
         guard.clone()
     }

@@ -6,6 +6,7 @@
 
 mod filter;
 mod history;
+pub mod postgres;
 pub mod sqlite;
 
 use std::ops::Range;

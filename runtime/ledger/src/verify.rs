@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, sync_channel};
 
 use crate::commitment::Commitment;
 use crate::event::{Body, DecisionBody, Event};
@@ -203,15 +204,7 @@ pub fn verify_store(
         }
     }
     store.begin_snapshot()?;
-    Walk {
-        store,
-        all,
-        seen: Totals::default(),
-        references: HashSet::new(),
-        erased: HashSet::new(),
-        said: HashSet::new(),
-    }
-    .run(notes, key);
+    Walk { store, all, seen: Totals::default(), judged: Judged::default() }.run(notes, key);
     store.end_snapshot()?;
     Ok(found)
 }
@@ -244,10 +237,7 @@ struct Walk<'s, 'f> {
     store: &'s mut dyn ReadStore,
     all: Collected<'f>,
     seen: Totals,
-    references: HashSet<Sha256>,
-    /// Payloads that are erased, and those of which an event says so.
-    erased: HashSet<(u64, Role)>,
-    said: HashSet<(u64, Role)>,
+    judged: Judged,
 }
 
 impl Walk<'_, '_> {
@@ -260,12 +250,38 @@ impl Walk<'_, '_> {
         }
         let signed = self.signed(&notes, key, size);
         let mut edge = Edge::new();
-        let mut start = 0;
-        while start < size {
-            let end = size.min(start.saturating_add(CHUNK));
-            self.chunk(start..end, &mut edge, &signed);
-            start = end;
+        // Reading and hashing is one half of the work, decoding the other: other threads do that.
+        let judged = std::thread::scope(|scope| {
+            let judges: Vec<_> = (0..JUDGES)
+                .map(|_| {
+                    let (send, receive) = sync_channel::<Vec<Item>>(2);
+                    (send, scope.spawn(move || Judged::of(&receive)))
+                })
+                .collect();
+            let mut start = 0;
+            for (send, _) in judges.iter().cycle() {
+                if start >= size {
+                    break;
+                }
+                let end = size.min(start.saturating_add(CHUNK));
+                // A judge who is gone is missed below.
+                let _ = send.send(self.chunk(start..end, &mut edge, &signed));
+                start = end;
+            }
+            let (senders, judges): (Vec<_>, Vec<_>) = judges.into_iter().unzip();
+            drop(senders);
+            judges.into_iter().map(|judge| judge.join()).collect::<Vec<_>>()
+        });
+        for judged in judged {
+            match judged {
+                Ok(judged) => self.judged.merge(judged),
+                Err(_) => self.all.add(ProblemCode::Unreadable, "events", "a thread panicked"),
+            }
         }
+        let mut problems = std::mem::take(&mut self.judged.problems);
+        problems.sort_by_key(|(index, _)| *index);
+        problems.into_iter().for_each(|(_, problem)| self.all.add(problem.code, problem.at, problem.detail));
+        self.all.0.problems_left_out += self.judged.left_out;
         self.compare(&edge, &signed);
         self.all.0.size = edge.size();
         self.all.0.root = edge.root();
@@ -327,7 +343,9 @@ impl Walk<'_, '_> {
         }
     }
 
-    fn chunk(&mut self, range: std::ops::Range<u64>, edge: &mut Edge, signed: &[(String, Checkpoint)]) {
+    /// Reads a range of events and what is beside them, and compares the tree.
+    fn chunk(&mut self, range: std::ops::Range<u64>, edge: &mut Edge, signed: &[(String, Checkpoint)]) -> Vec<Item> {
+        let mut items = Vec::new();
         let at = format!("events {} to {}", range.start, range.end - 1);
         let events = self.all.read(&at, self.store.events(range.clone()));
         let mut payloads = self.all.read(&at, self.store.payloads(range.clone())).into_iter().peekable();
@@ -365,91 +383,27 @@ impl Walk<'_, '_> {
             }
             beside.decision = decisions.next_if(|found| found.index == index);
             beside.key = keys.next_if(|(found, _)| *found == index).map(|(_, key)| key);
-            self.event(index, &row, beside);
+            self.seen.payloads += u64::try_from(beside.payloads.len()).unwrap_or(0);
+            self.seen.decisions += u64::from(beside.decision.is_some());
+            self.seen.idempotency += u64::from(beside.key.is_some());
+            items.push((index, row, beside));
         }
         if [payloads.next().is_some(), decisions.next().is_some(), keys.next().is_some(), nodes.next().is_some()]
             .contains(&true)
         {
             self.all.add(ProblemCode::Index, at, "rows are out of order, or of no event");
         }
-    }
-
-    fn event(&mut self, index: u64, row: &EventRow, beside: Beside) {
-        let at = format!("event {index}");
-        self.seen.payloads += u64::try_from(beside.payloads.len()).unwrap_or(0);
-        self.seen.decisions += u64::from(beside.decision.is_some());
-        self.seen.idempotency += u64::from(beside.key.is_some());
-        let event = match Event::decode(&row.leaf) {
-            Ok(event) => event,
-            Err(error) => return self.all.add(ProblemCode::Event, at, error.to_string()),
-        };
-        let expected = EventRow::of(&event, Vec::new());
-        if (row.id, &row.kind, row.time) != (expected.id, &expected.kind, expected.time) {
-            self.all.add(ProblemCode::Index, &at, "its id, type or time is stored differently");
-        }
-        let decision = expected.columns.map(|columns| ListedDecision { index, columns });
-        if beside.decision != decision {
-            self.all.add(ProblemCode::Index, &at, "the index of decisions says something else");
-        }
-        self.references.extend(references_of(&event));
-        match &event.body {
-            Body::Decision(body) => self.decision(index, &at, body, &beside),
-            Body::RequestErased(body) => {
-                let erasure = Erasure::of(body);
-                if erasure.index >= index {
-                    self.all.add(ProblemCode::Erasure, &at, "it erases something later");
-                }
-                self.said.extend(erasure.parts.iter().map(|part| (erasure.index, *part)));
-            }
-            Body::PolicySetActivated(_) | Body::ReplayChecked(_) | Body::KeyRotated(_) => {}
-        }
-        if !matches!(event.body, Body::Decision(_)) && (!beside.payloads.is_empty() || beside.key.is_some()) {
-            self.all.add(ProblemCode::Index, &at, "it is no decision, but has a payload or a key");
-        }
-    }
-
-    fn decision(&mut self, index: u64, at: &str, body: &DecisionBody, beside: &Beside) {
-        let commitments: [(Role, &Commitment); 2] = [(Role::Request, &body.request), (Role::Decision, &body.decision)];
-        let mut request = None;
-        for (role, commitment) in commitments {
-            let found: Vec<&StoredPayload> =
-                beside.payloads.iter().filter(|(found, _)| *found == role).map(|(_, payload)| payload).collect();
-            match found.as_slice() {
-                [StoredPayload::Present(payload)] => {
-                    if !commitment.opens(&payload.salt, &payload.bytes) {
-                        self.all.add(ProblemCode::Payload, at, format!("not the {} of the event", role.as_str()));
-                    }
-                    if role == Role::Request {
-                        request = Some(payload.bytes.as_slice());
-                    }
-                }
-                [StoredPayload::Erased { bytes }] => {
-                    if u64::try_from(*bytes).ok() != Some(commitment.bytes) {
-                        let detail = format!("the erased {} has another length", role.as_str());
-                        self.all.add(ProblemCode::Payload, at, detail);
-                    }
-                    self.erased.insert((index, role));
-                }
-                _ => self.all.add(ProblemCode::Missing, at, format!("its {} is not stored", role.as_str())),
-            }
-        }
-        let expected = body.idempotency.map(|key| match request {
-            Some(request) => Idempotency::new(key, request),
-            None => Idempotency { key, request: Idempotency::ERASED },
-        });
-        if beside.key != expected {
-            self.all.add(ProblemCode::Index, at, "its idempotency key is stored differently");
-        }
+        items
     }
 
     fn erasures(&mut self) {
-        self.all.0.erased = u64::try_from(self.erased.len()).unwrap_or(u64::MAX);
-        let unsaid: Vec<(u64, Role)> = self.erased.difference(&self.said).copied().collect();
+        self.all.0.erased = u64::try_from(self.judged.erased.len()).unwrap_or(u64::MAX);
+        let unsaid: Vec<(u64, Role)> = self.judged.erased.difference(&self.judged.said).copied().collect();
         for (index, role) in unsaid {
             let detail = format!("its {} is erased, and no event says so", role.as_str());
             self.all.add(ProblemCode::Erasure, format!("event {index}"), detail);
         }
-        let undone: Vec<(u64, Role)> = self.said.difference(&self.erased).copied().collect();
+        let undone: Vec<(u64, Role)> = self.judged.said.difference(&self.judged.erased).copied().collect();
         for (index, role) in undone {
             let detail = format!("an event says that its {} is erased, but it is there", role.as_str());
             self.all.add(ProblemCode::Erasure, format!("event {index}"), detail);
@@ -468,7 +422,7 @@ impl Walk<'_, '_> {
             next = last.saturating_add(1);
             for (number, digest) in digests {
                 self.seen.blobs += 1;
-                self.references.remove(&digest);
+                self.judged.references.remove(&digest);
                 let at = format!("blob {number}");
                 match self.store.blob(&digest) {
                     Ok(Some(bytes)) if Sha256::of(&bytes) == digest => {}
@@ -478,7 +432,7 @@ impl Walk<'_, '_> {
                 }
             }
         }
-        for reference in std::mem::take(&mut self.references) {
+        for reference in std::mem::take(&mut self.judged.references) {
             self.all.add(ProblemCode::Missing, format!("blob {reference}"), "an event names it, and it is not stored");
         }
     }
@@ -489,4 +443,111 @@ struct Beside {
     payloads: Vec<(Role, StoredPayload)>,
     decision: Option<ListedDecision>,
     key: Option<Idempotency>,
+}
+
+/// An event, its columns, and what is stored beside it.
+type Item = (u64, EventRow, Beside);
+
+/// Threads that compare events with what is stored beside them.
+const JUDGES: usize = 2;
+
+/// What single events say, and what is wrong with them.
+#[derive(Default)]
+struct Judged {
+    problems: Vec<(u64, Problem)>,
+    left_out: u64,
+    references: HashSet<Sha256>,
+    /// Payloads that are erased, and those of which an event says so.
+    erased: HashSet<(u64, Role)>,
+    said: HashSet<(u64, Role)>,
+}
+
+impl Judged {
+    fn of(items: &Receiver<Vec<Item>>) -> Judged {
+        let mut judged = Judged::default();
+        for (index, row, beside) in items.iter().flatten() {
+            judged.event(index, &row, &beside);
+        }
+        judged
+    }
+
+    fn add(&mut self, index: u64, code: ProblemCode, detail: impl Into<String>) {
+        if self.problems.len() < MAX_PROBLEMS {
+            self.problems.push((index, Problem { code, at: format!("event {index}"), detail: detail.into() }));
+        } else {
+            self.left_out += 1;
+        }
+    }
+
+    fn merge(&mut self, other: Judged) {
+        self.problems.extend(other.problems);
+        self.left_out += other.left_out;
+        self.references.extend(other.references);
+        self.erased.extend(other.erased);
+        self.said.extend(other.said);
+    }
+
+    fn event(&mut self, index: u64, row: &EventRow, beside: &Beside) {
+        let event = match Event::decode(&row.leaf) {
+            Ok(event) => event,
+            Err(error) => return self.add(index, ProblemCode::Event, error.to_string()),
+        };
+        let expected = EventRow::of(&event, Vec::new());
+        if (row.id, &row.kind, row.time) != (expected.id, &expected.kind, expected.time) {
+            self.add(index, ProblemCode::Index, "its id, type or time is stored differently");
+        }
+        let decision = expected.columns.map(|columns| ListedDecision { index, columns });
+        if beside.decision != decision {
+            self.add(index, ProblemCode::Index, "the index of decisions says something else");
+        }
+        self.references.extend(references_of(&event));
+        match &event.body {
+            Body::Decision(body) => self.decision(index, body, beside),
+            Body::RequestErased(body) => {
+                let erasure = Erasure::of(body);
+                if erasure.index >= index {
+                    self.add(index, ProblemCode::Erasure, "it erases something later");
+                }
+                self.said.extend(erasure.parts.iter().map(|part| (erasure.index, *part)));
+            }
+            Body::PolicySetActivated(_) | Body::ReplayChecked(_) | Body::KeyRotated(_) => {}
+        }
+        if !matches!(event.body, Body::Decision(_)) && (!beside.payloads.is_empty() || beside.key.is_some()) {
+            self.add(index, ProblemCode::Index, "it is no decision, but has a payload or a key");
+        }
+    }
+
+    fn decision(&mut self, index: u64, body: &DecisionBody, beside: &Beside) {
+        let commitments: [(Role, &Commitment); 2] = [(Role::Request, &body.request), (Role::Decision, &body.decision)];
+        let mut request = None;
+        for (role, commitment) in commitments {
+            let found: Vec<&StoredPayload> =
+                beside.payloads.iter().filter(|(found, _)| *found == role).map(|(_, payload)| payload).collect();
+            match found.as_slice() {
+                [StoredPayload::Present(payload)] => {
+                    if !commitment.opens(&payload.salt, &payload.bytes) {
+                        self.add(index, ProblemCode::Payload, format!("not the {} of the event", role.as_str()));
+                    }
+                    if role == Role::Request {
+                        request = Some(payload.bytes.as_slice());
+                    }
+                }
+                [StoredPayload::Erased { bytes }] => {
+                    if u64::try_from(*bytes).ok() != Some(commitment.bytes) {
+                        let detail = format!("the erased {} has another length", role.as_str());
+                        self.add(index, ProblemCode::Payload, detail);
+                    }
+                    self.erased.insert((index, role));
+                }
+                _ => self.add(index, ProblemCode::Missing, format!("its {} is not stored", role.as_str())),
+            }
+        }
+        let expected = body.idempotency.map(|key| match request {
+            Some(request) => Idempotency::new(key, request),
+            None => Idempotency { key, request: Idempotency::ERASED },
+        });
+        if beside.key != expected {
+            self.add(index, ProblemCode::Index, "its idempotency key is stored differently");
+        }
+    }
 }

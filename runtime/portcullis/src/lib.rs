@@ -1,24 +1,24 @@
-//! What a platform embeds: open a policy set, decide requests, and the doors that turn foreign payloads into requests.
+//! What a platform embeds: a [`Gate`] in front of changes, and the doors that turn foreign payloads into requests.
 //!
-//! What it refuses to do: answer with anything but a [`Decision`]; let a decision that does not proceed give a
-//! [`Permission`].
+//! What it does: opens a policy set, decides requests, records each decision in a ledger before it answers, makes recorded
+//! decisions again, and says what another set would have decided. What it refuses to do: give a [`Permission`] for a
+//! decision that does not proceed, or that is not durable.
 //!
 //! ```no_run
-//! use portcullis::{DecideOptions, Engine, EngineOptions, PolicySet, Request};
+//! use portcullis::{DecideOptions, Gate, GateOptions, Request};
 //!
 //! # fn deploy(_: portcullis::Permission<'_>) {}
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let engine = Engine::new(&EngineOptions::default())?;
-//! let policies = PolicySet::open("policies".as_ref(), &engine)?;
+//! let gate = Gate::open("policies".as_ref(), "decisions.ledger".as_ref(), &GateOptions::default())?;
 //! let request = Request::parse(
 //!     br#"{"subject": {"type": "user", "id": "alice"}, "action": {"name": "deploy"},
 //!          "resource": {"type": "service", "id": "payment-api"}, "context": {"environment": "staging"}}"#,
 //!     portcullis::now(),
 //! )?;
-//! let decision = policies.decide(&request, &DecideOptions::default());
-//! match decision.permission() {
+//! let recorded = gate.decide(request, &DecideOptions::default())?;
+//! match recorded.permission() {
 //!     Some(permission) => deploy(permission),
-//!     None => println!("{}: {:?}", decision.outcome(), decision.requirements()),
+//!     None => println!("{}: {:?}", recorded.outcome(), recorded.view()?.requirements),
 //! }
 //! # Ok(())
 //! # }

@@ -9,6 +9,7 @@ mod read;
 mod schema;
 mod write;
 
+use std::collections::HashSet;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 pub use pages::{MAX_PAGE_PROBLEMS, PageProblem, PageReport, check_pages};
+use portcullis_gate::Sha256;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 pub use schema::{APPLICATION_ID, FORMAT_VERSION};
@@ -54,7 +56,12 @@ pub struct Sqlite {
     /// Held while this connection may write.
     lock: Option<File>,
     next_blob: i64,
+    /// Digests of blobs that this writer found or put there, so that each is looked for once.
+    stored: HashSet<Sha256>,
 }
+
+/// Most digests that are remembered.
+const MAX_STORED: usize = 65_536;
 
 /// The writer's lock on a ledger file, taken before anything of the ledger is read.
 pub struct WriterLock(File);
@@ -101,7 +108,7 @@ impl Sqlite {
     pub fn open(path: &Path, lock: WriterLock) -> Result<Sqlite, StoreError> {
         let db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         schema::check_format(&db, &path.display().to_string())?;
-        let mut store = Sqlite { db, lock: Some(lock.0), next_blob: 0 };
+        let mut store = Sqlite { db, lock: Some(lock.0), next_blob: 0, stored: HashSet::new() };
         store.prepare_writing()?;
         Ok(store)
     }
@@ -142,7 +149,7 @@ impl Sqlite {
         };
         create().map_err(failed("creating the schema"))?;
         sync_folder(path)?;
-        let mut store = Sqlite { db, lock: Some(lock.0), next_blob: 0 };
+        let mut store = Sqlite { db, lock: Some(lock.0), next_blob: 0, stored: HashSet::new() };
         store.prepare_writing()?;
         Ok(store)
     }
@@ -154,7 +161,7 @@ impl Sqlite {
     pub fn open_reader(path: &Path) -> Result<Sqlite, StoreError> {
         let db = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         schema::check_format(&db, &path.display().to_string())?;
-        Ok(Sqlite { db, lock: None, next_blob: 0 })
+        Ok(Sqlite { db, lock: None, next_blob: 0, stored: HashSet::new() })
     }
 
     /// Opens a ledger that nobody has open and that was closed cleanly, writing nothing at all, not even the files that
@@ -168,7 +175,7 @@ impl Sqlite {
         let uri = PathBuf::from(format!("file:{escaped}?immutable=1"));
         let db = connect(&uri, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)?;
         schema::check_format(&db, &path.display().to_string())?;
-        Ok(Sqlite { db, lock: None, next_blob: 0 })
+        Ok(Sqlite { db, lock: None, next_blob: 0, stored: HashSet::new() })
     }
 
     /// Whether a file holds nothing, so that a ledger may be created in it.
@@ -272,7 +279,7 @@ impl OpenReader for SqliteReaders {
             None => {
                 let db = connect(&self.path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
                 db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed("opening"))?;
-                tending.insert(Sqlite { db, lock: None, next_blob: 0 })
+                tending.insert(Sqlite { db, lock: None, next_blob: 0, stored: HashSet::new() })
             }
         };
         // Moves what no reader holds up, and leaves the rest for the next time.

@@ -10,7 +10,11 @@
     reason = "tests"
 )]
 
+mod conformance;
 mod crash;
 mod damage;
+mod folder;
 mod opening;
+mod postgres;
 mod sample;
+mod sqlite;

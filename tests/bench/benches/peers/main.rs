@@ -6,6 +6,7 @@
 mod cedar;
 mod documents;
 mod floor;
+mod ledger;
 mod ours;
 mod rego;
 
@@ -113,12 +114,13 @@ fn main() -> anyhow::Result<()> {
     // For profiling one case: PORTCULLIS_BENCH_ONLY='portcullis 1 KB'.
     if let Ok(only) = std::env::var("PORTCULLIS_BENCH_ONLY") {
         cases.retain(|case| case.name == only);
-        let figures = measure(cases, rounds.saturating_mul(10), TURN, |_| ());
+        let mut figures = measure(cases, rounds.saturating_mul(10), TURN, |_| ());
         println!("{}", table(&figures, |_| None));
         return Ok(());
     }
-    let figures = measure(cases, rounds, TURN, |round| eprint!("\rround {round} of {rounds}"));
+    let mut figures = measure(cases, rounds, TURN, |round| eprint!("\rround {round} of {rounds}"));
     eprintln!();
+    figures.extend(ledger::figures(&root, quick)?);
     println!("{}", table(&figures, |figure| base(&figure.group, &figure.name)));
     let out = root.join("target/bench.json");
     std::fs::write(&out, serde_json::to_string_pretty(&figures)?)?;
@@ -136,6 +138,8 @@ fn base(group: &str, name: &str) -> Option<String> {
             format!("portcullis {size} text")
         }
         "settings bound at load" => "3 rules".into(),
+        "ledger" if name.starts_with("256 callers") => "256 callers: no ledger".into(),
+        "ledger" if name.starts_with("one ") => "one caller: no ledger".into(),
         _ => return None,
     };
     (base != name).then_some(base)

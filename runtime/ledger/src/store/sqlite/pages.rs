@@ -164,21 +164,22 @@ impl Walk {
         if cells.len() != SCHEMA.len() {
             self.problem(1, format!("the schema has {} objects instead of {}", cells.len(), SCHEMA.len()));
         }
-        for (record, expected) in cells.iter().zip(SCHEMA) {
+        for ((cell, expected), number) in cells.iter().zip(SCHEMA).zip(1..) {
             let mut words = expected.split([' ', '(']);
             let is_table = expected.starts_with("CREATE TABLE");
             let word = |skip: usize, words: &mut dyn Iterator<Item = &'static str>| words.nth(skip).unwrap_or("");
             let name = word(if expected.starts_with("CREATE UNIQUE") { 3 } else { 2 }, &mut words);
             let table = if is_table { name } else { word(1, &mut words) };
             let kind = if is_table { "table" } else { "index" };
-            let root = columns(record).and_then(|found| match found.as_slice() {
-                [Column::Text(a), Column::Text(b), Column::Text(c), Column::Integer(root), Column::Text(sql)]
-                    if [*a, *b, *c, *sql] == [kind, name, table, expected].map(str::as_bytes) =>
-                {
-                    u32::try_from(*root).ok()
-                }
-                _ => None,
-            });
+            let root =
+                columns(&cell.record).filter(|_| cell.row == Some(number)).and_then(|found| match found.as_slice() {
+                    [Column::Text(a), Column::Text(b), Column::Text(c), Column::Integer(root), Column::Text(sql)]
+                        if [*a, *b, *c, *sql] == [kind, name, table, expected].map(str::as_bytes) =>
+                    {
+                        u32::try_from(*root).ok()
+                    }
+                    _ => None,
+                });
             match root {
                 Some(root) => trees.push((if is_table { Kind::Table } else { Kind::Index }, root)),
                 None => self.problem(1, format!("the schema has another {kind} than {name}")),
@@ -187,8 +188,8 @@ impl Walk {
         trees
     }
 
-    /// The records of a table's leaves, in order.
-    fn leaves(&mut self, page: u32, depth: u32, found: &mut Vec<Vec<u8>>) {
+    /// The cells of a table's leaves, in order.
+    fn leaves(&mut self, page: u32, depth: u32, found: &mut Vec<Cell>) {
         if depth > MAX_DEPTH {
             return;
         }
@@ -197,7 +198,7 @@ impl Walk {
         for cell in cells {
             match cell.left {
                 Some(left) => self.leaves(left, depth + 1, found),
-                None => found.push(cell.record),
+                None => found.push(cell),
             }
         }
         if let Some(right) = right {

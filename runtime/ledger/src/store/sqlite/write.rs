@@ -101,6 +101,7 @@ impl Store for Sqlite {
     }
 
     fn rollback(&mut self) -> Result<(), StoreError> {
+        self.stored.clear();
         if self.db.is_autocommit() { Ok(()) } else { self.run("ROLLBACK", "rolling back") }
     }
 
@@ -136,7 +137,15 @@ impl Sqlite {
     }
 
     fn insert_blob(&mut self, sha256: &Sha256, bytes: &[u8]) -> Result<(), StoreError> {
-        if self.has_blob(sha256)? {
+        if self.stored.contains(sha256) {
+            return Ok(());
+        }
+        if self.stored.len() >= super::MAX_STORED {
+            self.stored.clear();
+        }
+        let there = self.has_blob(sha256)?;
+        self.stored.insert(*sha256);
+        if there {
             return Ok(());
         }
         self.db

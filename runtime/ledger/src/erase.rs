@@ -1,0 +1,60 @@
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::event::{Body, ErasedPart, ErasureReason, Event, RequestErased};
+use crate::sequencer::Appended;
+use crate::store::{Entry, Role, StoredPayload};
+use crate::store_error::StoreError;
+use crate::time::Time;
+use crate::{Ledger, Reader};
+
+/// Decisions that are erased in one transaction, at most.
+const ERASED_AT_ONCE: u32 = 256;
+
+impl Ledger {
+    /// Erases the requests and decisions, with their salts, of all decisions before a time that are not erased yet, each
+    /// with an event that says so. How many decisions. What erasing left beside the database is emptied too, unless a
+    /// reader holds it open.
+    ///
+    /// `now` is the time of the events.
+    ///
+    /// # Errors
+    /// As for [`Ledger::append`]. What was erased until then stays erased; asking again goes on.
+    pub fn erase_before(&self, before: Timestamp, now: Timestamp, reason: ErasureReason) -> Result<u64, StoreError> {
+        let time = Time::new(now).map_err(|e| StoreError::refused(e.to_string()))?;
+        let (mut next, mut erased) = (0, 0);
+        loop {
+            let found = self.reader()?.with(|store| store.erasable(before, next, ERASED_AT_ONCE))?;
+            let Some(last) = found.last() else { return Ok(erased) };
+            next = last.saturating_add(1);
+            let mut entries = Vec::with_capacity(found.len());
+            for index in found {
+                entries.push(erasure(self.reader()?, index, time, reason)?);
+            }
+            for answer in self.append_all(entries) {
+                match answer? {
+                    Appended::Committed(_) => erased += 1,
+                    other => return Err(StoreError::damaged(format!("an erasure was answered with {other:?}"))),
+                }
+            }
+        }
+    }
+}
+
+/// The event that erases what is left of a decision.
+fn erasure(reader: &Reader, index: u64, time: Time, reason: ErasureReason) -> Result<Entry, StoreError> {
+    let missing = || StoreError::damaged(format!("decision {index} is missing"));
+    let (decision, parts) = reader.with(|store| {
+        let decision = store.events(index..index.saturating_add(1))?.pop().ok_or_else(missing)?.1.id;
+        let mut parts = Vec::new();
+        for (role, part) in [(Role::Request, ErasedPart::Request), (Role::Decision, ErasedPart::Decision)] {
+            if let Some(StoredPayload::Present(_)) = store.payload(index, role)? {
+                parts.push(part);
+            }
+        }
+        Ok((decision, parts))
+    })?;
+    let body = RequestErased { decision, index, parts, reason, reference: None };
+    let event = Event { id: Uuid::now_v7(), time, body: Body::RequestErased(body) };
+    Entry::new(&event).map_err(|e| StoreError::damaged(e.to_string()))
+}

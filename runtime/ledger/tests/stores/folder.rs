@@ -1,0 +1,58 @@
+//! Blobs and tiles in a folder.
+
+use portcullis_ledger::{Folder, Ledger, LedgerOptions, Sha256, StoreError, verify_export};
+
+use crate::sample::decision;
+
+#[test]
+fn a_file_is_written_once() {
+    let there = tempfile::tempdir().unwrap();
+    let folder = Folder::open(&there.path().join("a/b")).unwrap();
+    assert!(folder.put("tile/0/000", b"one").unwrap());
+    assert!(!folder.put("tile/0/000", b"one").unwrap());
+    assert!(matches!(folder.put("tile/0/000", b"two"), Err(StoreError::File { .. })));
+    assert_eq!(folder.get("tile/0/000").unwrap().unwrap(), b"one");
+    assert_eq!(folder.get("tile/0/001").unwrap(), None);
+    folder.replace("checkpoint", b"1").unwrap();
+    folder.replace("checkpoint", b"2").unwrap();
+    assert_eq!(folder.get("checkpoint").unwrap().unwrap(), b"2");
+    for name in ["../x", "/x", "a/../x", "", "a//b", ".x", "a/."] {
+        assert!(matches!(folder.put(name, b""), Err(StoreError::File { .. })), "{name:?}");
+    }
+}
+
+#[test]
+fn a_blob_is_its_digest() {
+    let there = tempfile::tempdir().unwrap();
+    let folder = Folder::open(there.path()).unwrap();
+    assert!(folder.put_blob(b"module").unwrap());
+    assert!(!folder.put_blob(b"module").unwrap());
+    let digest = Sha256::of(b"module");
+    assert_eq!(folder.blob(&digest).unwrap().unwrap(), b"module");
+    assert_eq!(folder.blob(&Sha256::of(b"other")).unwrap(), None);
+    let digits = digest.to_string();
+    std::fs::write(there.path().join("blob").join(&digits[..2]).join(&digits[2..]), b"modulo").unwrap();
+    assert!(matches!(folder.blob(&digest), Err(StoreError::Damaged { .. })));
+}
+
+/// Exported twice, at two sizes, into one folder.
+#[test]
+fn a_growing_log_is_exported() {
+    let there = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(&there.path().join("log"), &LedgerOptions::default()).unwrap();
+    let folder = Folder::open(&there.path().join("export")).unwrap();
+    for (from, to) in [(0, 3), (3, 270)] {
+        (from..to).for_each(|n| drop(ledger.append(decision(n)).unwrap()));
+        let note = ledger.checkpoint_of(to, std::time::Duration::from_secs(5)).unwrap();
+        folder.export(ledger.reader().unwrap(), &note, ledger.verifier_key()).unwrap();
+        let missing = |name: &str| StoreError::Refused { problem: name.to_owned() };
+        let mut seen = 0;
+        let get = |name: &str| folder.get(name)?.ok_or_else(|| missing(name));
+        let opened = verify_export(ledger.verifier_key(), get, |_, _| {
+            seen += 1;
+            Ok(())
+        });
+        assert_eq!(opened.unwrap().size(), to);
+        assert_eq!(seen, to);
+    }
+}
