@@ -91,8 +91,23 @@ pub(crate) enum NotStored {
     Store(#[from] StoreError),
     #[error(transparent)]
     Format(#[from] FormatError),
+    #[error("the files of the policy set in the ledger are not those that its lock names:\n{0}")]
+    OtherFiles(String),
     #[error(transparent)]
-    Set(#[from] SetError),
+    Set(SetError),
+}
+
+impl From<SetError> for NotStored {
+    fn from(error: SetError) -> NotStored {
+        match error {
+            // What is to be done about a folder is not to be done about a ledger.
+            SetError::Mismatch { mismatches, .. } => {
+                let lines: Vec<String> = mismatches.iter().map(|mismatch| format!("  {mismatch}")).collect();
+                NotStored::OtherFiles(lines.join("\n"))
+            }
+            other => NotStored::Set(other),
+        }
+    }
 }
 
 fn activated(leaf: &[u8]) -> Result<PolicySetActivated, FormatError> {

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
+use jiff::Timestamp;
 use portcullis_engine::{Engine, EngineError, EngineOptions};
 use portcullis_gate::{Decision, Mask, Pointer, Request, RequestError, Sha256, masked};
 use portcullis_ledger::store::HistoryQuery as Question;
@@ -20,7 +21,7 @@ use crate::{DecideOptions, HistorySource, Permission, PolicySet, SetError, activ
 pub const LEDGER_UNAVAILABLE: &str = "portcullis.ledger-unavailable";
 
 /// How often a decision is made anew because what policies were told of the past is no longer so.
-const MAX_TRIES: usize = 8;
+const MAX_TRIES: u32 = 8;
 
 /// How a gate is opened. Every figure is finite.
 #[derive(Clone, Debug)]
@@ -72,8 +73,12 @@ pub enum DecideError {
         /// The event of that request.
         index: u64,
     },
-    /// What policies count in the ledger's history changed each time that the request was decided. Ask again.
-    #[error("the history that the policies rest on changed {MAX_TRIES} times while the request was decided")]
+    /// What policies count in the ledger's history changed each time that the request was decided, or the ledger holds
+    /// decisions that are later than the host's clock. Ask again.
+    #[error(
+        "each of {MAX_TRIES} times that the request was decided, the ledger had other decisions than the policies counted: \
+         ask again, and see that the clock is not behind the ledger's latest decision"
+    )]
     Contended,
     /// With the set's masks applied, the request is none.
     #[error("masked by the policy set, the request is malformed: {0}")]
@@ -120,8 +125,11 @@ pub struct Gate {
     ledger: Option<Arc<Ledger>>,
     masking: Sha256,
     idempotency: Sha256,
+    /// Held by the one request that is being decided anew.
+    again: Mutex<()>,
     in_flight: AtomicUsize,
     max_in_flight: usize,
+    evaluating: Turns,
 }
 
 /// The set that decides, with what its records repeat.
@@ -158,8 +166,10 @@ impl Gate {
             ledger: Some(ledger),
             masking,
             idempotency,
+            again: Mutex::new(()),
             in_flight: AtomicUsize::new(0),
             max_in_flight,
+            evaluating: Turns::new(),
         })
     }
 
@@ -174,8 +184,10 @@ impl Gate {
             ledger: None,
             masking: once,
             idempotency: once,
+            again: Mutex::new(()),
             in_flight: AtomicUsize::new(0),
             max_in_flight,
+            evaluating: Turns::new(),
         }
     }
 
@@ -196,24 +208,31 @@ impl Gate {
 
     /// Decides a request: masks, selects, evaluates, combines, records, answers.
     ///
+    /// Where policies count past decisions, the ledger is asked again as it appends, and nothing is appended where the
+    /// answer is another: the request is then decided anew, with the clock's time as `now`, one such request at a time.
+    ///
     /// # Errors
     /// [`DecideError`]: shed, a used idempotency key, a mask that breaks the request. Whatever else goes wrong is part
     /// of the decision, and stops it.
     pub fn decide(&self, request: Request, options: &DecideOptions) -> Result<Recorded, DecideError> {
         let _place = InFlight::take(self)?;
         let active = Arc::clone(&self.active.read().unwrap_or_else(PoisonError::into_inner));
-        let request = self.mask(request, &active.set, &options.sensitive)?;
+        let mut request = self.mask(request, &active.set, &options.sensitive)?;
+        let mut turn = None;
         let options = DecideOptions { history: self.history(), ..options.clone() };
-        for _ in 0..MAX_TRIES {
+        for tries in 1..=MAX_TRIES {
             let started = Instant::now();
-            let decision = active.set.decide(&request, &options);
+            let decision = self.evaluating.take(|| active.set.decide(&request, &options));
             let recorded = match &self.ledger {
                 None => Some(Recorded::of(&decision, Place::DryRun)),
                 Some(ledger) => self.record(ledger, &active, decision, started, &options)?,
             };
             if let Some(recorded) = recorded {
-                return Ok(recorded);
+                return Ok(Recorded { tries, ..recorded });
             }
+            turn.get_or_insert_with(|| self.again.lock().unwrap_or_else(PoisonError::into_inner));
+            let now = Timestamp::now().max(request.now());
+            request = Request::parse(request.bytes(), now).map_err(DecideError::Masked)?;
         }
         Err(DecideError::Contended)
     }
@@ -328,6 +347,40 @@ impl<'g> InFlight<'g> {
             return Err(DecideError::Overloaded { reason: format!("{before} requests are being decided") });
         }
         Ok(place)
+    }
+}
+
+/// Lets so many threads evaluate at once as is of use, and the others wait: an engine has a number of sandboxes, and one
+/// evaluation more is a fault, which would be recorded as a deny.
+struct Turns {
+    free: Mutex<usize>,
+    freed: Condvar,
+}
+
+impl Turns {
+    fn new() -> Turns {
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+        Turns { free: Mutex::new(processors.saturating_mul(4).clamp(16, 128)), freed: Condvar::new() }
+    }
+
+    fn take<R>(&self, work: impl FnOnce() -> R) -> R {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = self.freed.wait_while(free, |free| *free == 0).unwrap_or_else(PoisonError::into_inner);
+        *free = free.saturating_sub(1);
+        drop(free);
+        let _turn = Turn(self);
+        work()
+    }
+}
+
+/// Given back however the work ends.
+struct Turn<'t>(&'t Turns);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut free = self.0.free.lock().unwrap_or_else(PoisonError::into_inner);
+        *free = free.saturating_add(1);
+        self.0.freed.notify_one();
     }
 }
 

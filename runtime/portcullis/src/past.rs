@@ -27,10 +27,14 @@ impl History for LedgerHistory {
 }
 
 /// What a decision rests on: the ledger asks it again when it appends, so that no two decisions rest on the same past when
-/// one of them is part of the other's.
+/// one of them is part of the other's. Of two requests that are decided at once the later one may be recorded first; so the
+/// windows have no end here, and whoever counted without it counts anew.
 pub(crate) fn asked(decision: &Decision) -> Vec<(Question, Answer)> {
     let calls = decision.policies().flat_map(|policy| policy.history.into_owned());
-    let answered = calls.filter_map(|call| Some((question(&call.query), ledgers(&call.answer.ok()?))));
+    let answered = calls.filter_map(|call| {
+        let question = Question { until: Timestamp::MAX, ..question(&call.query) };
+        Some((question, ledgers(&call.answer.ok()?)))
+    });
     answered.collect()
 }
 

@@ -18,6 +18,7 @@ pub struct Recorded {
     place: Place,
     json: Vec<u8>,
     request: Request,
+    pub(crate) tries: u32,
 }
 
 /// Where a decision is kept.
@@ -42,8 +43,8 @@ pub enum Place {
     },
 }
 
-/// Permission to go on. Only [`Recorded::permission`] gives one, and only for a decision that proceeds and is durable in
-/// the ledger: whatever has effects asks for this value, so that a host that forgets to look at the decision does
+/// Permission to go on. Only [`Recorded::permission`] gives one, and only for a decision that proceeds, is durable in the
+/// ledger, and still holds: whatever has effects asks for this value, so that a host that forgets to look at the decision does
 /// not compile.
 ///
 /// ```
@@ -62,7 +63,7 @@ pub enum Place {
 /// ```compile_fail,E0451
 /// # use portcullis::{Permission, Recorded};
 /// fn forge(recorded: &Recorded) -> Permission<'_> {
-///     Permission { recorded }
+///     Permission { recorded, valid_until: portcullis::now() }
 /// }
 /// ```
 ///
@@ -88,6 +89,7 @@ pub enum Place {
 #[must_use = "permission is given to be asked for: hand it to what has effects"]
 pub struct Permission<'r> {
     recorded: &'r Recorded,
+    valid_until: Timestamp,
 }
 
 impl Permission<'_> {
@@ -99,8 +101,8 @@ impl Permission<'_> {
 
     /// Until when it holds, by the host's clock.
     #[must_use]
-    pub fn valid_until(&self) -> Option<Timestamp> {
-        self.recorded.valid_until
+    pub fn valid_until(&self) -> Timestamp {
+        self.valid_until
     }
 }
 
@@ -129,6 +131,18 @@ impl Recorded {
         &self.request
     }
 
+    /// Until when a decision that proceeds holds, by the host's clock.
+    #[must_use]
+    pub fn valid_until(&self) -> Option<Timestamp> {
+        self.valid_until
+    }
+
+    /// How often it was decided: more than once where the history that policies count changed meanwhile.
+    #[must_use]
+    pub fn tries(&self) -> u32 {
+        self.tries
+    }
+
     /// The decision as JSON.
     #[must_use]
     pub fn json(&self) -> &[u8] {
@@ -143,14 +157,16 @@ impl Recorded {
         DecisionView::parse(&self.json)
     }
 
-    /// Permission to go on: where the decision proceeds and is durable in the ledger.
+    /// Permission to go on: where the decision proceeds, is durable in the ledger, and still holds by the host's clock. One
+    /// that was made long ago under the same idempotency key gives none: what it rested on may be over.
     #[must_use]
     pub fn permission(&self) -> Option<Permission<'_>> {
         let durable = match self.place {
             Place::Ledger { .. } | Place::Repeated { .. } => true,
             Place::DryRun | Place::Nowhere { .. } => false,
         };
-        (durable && self.outcome.proceeds()).then_some(Permission { recorded: self })
+        let valid_until = self.valid_until.filter(|until| Timestamp::now() < *until)?;
+        (durable && self.outcome.proceeds()).then_some(Permission { recorded: self, valid_until })
     }
 
     /// A decision that is not in the ledger.
@@ -161,7 +177,7 @@ impl Recorded {
 
     pub(crate) fn committed(decision: &Decision, json: Vec<u8>, place: Place) -> Recorded {
         let (id, outcome, valid_until) = (decision.id(), decision.outcome(), decision.valid_until());
-        Recorded { id, outcome, valid_until, place, json, request: decision.request().clone() }
+        Recorded { id, outcome, valid_until, place, json, request: decision.request().clone(), tries: 1 }
     }
 
     /// A decision that was made before under the same idempotency key.
@@ -177,7 +193,8 @@ impl Recorded {
         let valid_until = valid_until.map_err(|error| format!("event {index}: {error}"))?;
         let id = view.id.ok_or_else(|| format!("the decision of event {index} has no id"))?;
         let outcome = view.outcome;
-        Ok(Recorded { id, outcome, valid_until, place: Place::Repeated { index }, json, request: request.clone() })
+        let place = Place::Repeated { index };
+        Ok(Recorded { id, outcome, valid_until, place, json, request: request.clone(), tries: 1 })
     }
 }
 

@@ -109,7 +109,8 @@ impl Stored {
 pub struct Replayer<'r> {
     reader: &'r Reader,
     engine: Engine,
-    sets: Mutex<HashMap<Sha256, Arc<PolicySet>>>,
+    /// By the set's digest and the release of the engine that its decisions name.
+    sets: Mutex<HashMap<(Sha256, String), Arc<PolicySet>>>,
 }
 
 impl<'r> Replayer<'r> {
@@ -171,13 +172,14 @@ impl<'r> Replayer<'r> {
         engine: &EngineIdentity,
     ) -> Result<Arc<PolicySet>, String> {
         let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(set) = sets.get(&sha256) {
+        let key = (sha256, engine.version.clone());
+        if let Some(set) = sets.get(&key) {
             return Ok(Arc::clone(set));
         }
         let set = set_of(self.reader, sha256, index, now, &self.engine).map_err(|error| error.to_string())?;
         // The same configuration decides alike: what differs is only what the release is called.
         let set = Arc::new(set.with_engine_version(&engine.version));
-        sets.insert(sha256, Arc::clone(&set));
+        sets.insert(key, Arc::clone(&set));
         Ok(set)
     }
 }

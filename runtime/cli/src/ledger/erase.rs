@@ -1,30 +1,35 @@
 //! `portcullis ledger erase` and `retain`.
 
+use anyhow::bail;
 use jiff::Timestamp;
-use portcullis::{Ledger, Reader};
+use portcullis::{Ledger, Reader, Stored};
 use portcullis_ledger::store::Entry;
 use portcullis_ledger::{Appended, Body, ErasedPart, ErasureReason, Event, RequestErased, Time};
 use uuid::Uuid;
 
-use super::{id, open, reader};
+use super::{id, open_existing, reader};
 use crate::args::{EraseArgs, Reason, RetainArgs};
 use crate::exit::Exit;
 use crate::progress::bar;
 use crate::report;
+use crate::text::counted;
 
 /// Decisions looked up at once.
 const PAGE: u32 = 256;
 
 pub fn run(args: &EraseArgs) -> anyhow::Result<Exit> {
-    let ledger = open(&args.ledger)?;
+    let ledger = open_existing(&args.ledger)?;
     let reader = ledger.reader()?;
     let id = id(reader, &args.id)?;
-    let (index, _) = reader.find(id)?.ok_or_else(|| anyhow::anyhow!("the ledger has no decision {id}"))?;
+    let stored = Stored::read(reader, id)?;
+    if stored.request.is_none() && stored.decision.is_none() {
+        bail!("what was stored of decision {id} was erased before; an event says so already");
+    }
     let reason = match args.reason {
         Reason::DataSubject => ErasureReason::DataSubject,
         Reason::Operator => ErasureReason::Operator,
     };
-    let event = erase(&ledger, id, index, reason, args.reference.clone())?;
+    let event = erase(&ledger, id, stored.index, reason, args.reference.clone())?;
     report::out(&format!("erased what was stored of decision {id}; event {event} says so\n"))?;
     Ok(Exit::Done)
 }
@@ -32,10 +37,10 @@ pub fn run(args: &EraseArgs) -> anyhow::Result<Exit> {
 pub fn retain(args: &RetainArgs) -> anyhow::Result<Exit> {
     if args.dry_run {
         let count = old(&reader(&args.ledger)?, args.older_than)?.len();
-        report::out(&format!("{count} decisions before {} would be erased\n", args.older_than))?;
+        report::out(&format!("{} would be erased; nothing was\n", decisions(count, args.older_than)))?;
         return Ok(Exit::Done);
     }
-    let ledger = open(&args.ledger)?;
+    let ledger = open_existing(&args.ledger)?;
     let old = old(ledger.reader()?, args.older_than)?;
     let bar = bar(old.len());
     for (index, id) in &old {
@@ -43,8 +48,15 @@ pub fn retain(args: &RetainArgs) -> anyhow::Result<Exit> {
         bar.inc(1);
     }
     bar.finish_and_clear();
-    report::out(&format!("erased what was stored of {} decisions before {}\n", old.len(), args.older_than))?;
+    report::out(&match old.len() {
+        0 => format!("nothing is stored of decisions before {:.0}, so nothing was erased\n", args.older_than),
+        count => format!("erased what was stored of {}, each with an event\n", decisions(count, args.older_than)),
+    })?;
     Ok(Exit::Done)
+}
+
+fn decisions(count: usize, before: Timestamp) -> String {
+    format!("{} before {before:.0}", counted(count, "decision", "decisions"))
 }
 
 /// Decisions before a time of which something is still stored.

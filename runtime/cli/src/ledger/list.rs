@@ -12,7 +12,7 @@ use crate::args::{ListArgs, ReportFormat};
 use crate::decide::words;
 use crate::exit::Exit;
 use crate::report;
-use crate::text::shown;
+use crate::text::{counted, shown};
 
 #[derive(Serialize)]
 struct Row {
@@ -51,13 +51,13 @@ pub fn run(args: &ListArgs) -> anyhow::Result<Exit> {
     }
     let text = match args.format {
         ReportFormat::Json => crate::decide::printable(&serde_json::to_string_pretty(&rows)?) + "\n",
-        ReportFormat::Human => human(&rows, reader.size()?),
+        ReportFormat::Human => human(&rows, usize::try_from(args.limit).unwrap_or(usize::MAX), reader.size()?),
     };
     report::out(&text)?;
     Ok(Exit::Done)
 }
 
-fn human(rows: &[Row], size: u64) -> String {
+fn human(rows: &[Row], limit: usize, size: u64) -> String {
     let mut out = String::new();
     for row in rows {
         let (style, symbol) = (words::style(row.outcome), words::symbol(row.outcome));
@@ -73,11 +73,8 @@ fn human(rows: &[Row], size: u64) -> String {
             row.id
         );
     }
-    _ = writeln!(
-        out,
-        "{} shown; the ledger has {}",
-        rows.len(),
-        crate::text::counted(usize::try_from(size).unwrap_or(usize::MAX), "event", "events")
-    );
+    let latest = if rows.len() == limit { " (the latest; --limit N shows more)" } else { "" };
+    let size = counted(usize::try_from(size).unwrap_or(usize::MAX), "event", "events");
+    _ = writeln!(out, "{}{latest}; the ledger has {size}", counted(rows.len(), "decision", "decisions"));
     out
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use portcullis::{Ledger, LedgerOptions, Reader, Stored};
+use portcullis::{Ledger, LedgerOptions, Reader, StoreError, Stored};
 use portcullis_gate::Request;
 use portcullis_ledger::{Event, SigningKey, VerifierKey, default_copies, read_signing_key};
 use uuid::Uuid;
@@ -19,12 +19,13 @@ use crate::args::{LedgerArgs, LedgerCommand};
 use crate::cache;
 use crate::decide::{Decided, asked};
 use crate::exit::Exit;
+use crate::progress::Spinner;
 use crate::text::shown;
 
 pub use prove::newest;
 
 /// How long a command waits while another one writes to the same ledger.
-const LOCK_WAIT: Duration = Duration::from_secs(30);
+const LOCK_WAIT: Duration = Duration::from_secs(20);
 
 /// Does what a `ledger` subcommand says.
 ///
@@ -62,14 +63,54 @@ pub fn path(args: &LedgerArgs) -> anyhow::Result<PathBuf> {
 /// It cannot be opened, or does not match its checkpoints.
 pub fn open(args: &LedgerArgs) -> anyhow::Result<Ledger> {
     let path = path(args)?;
-    if args.ledger.is_none()
-        && let Some(folder) = path.parent()
-    {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.exists()) {
+        if args.ledger.is_some() {
+            bail!("there is no folder {} for the ledger {}; make it first", folder.display(), path.display());
+        }
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
     let copies = (!args.checkpoint.is_empty()).then(|| args.checkpoint.clone());
-    let options = LedgerOptions { key: args.ledger_key.clone(), copies, lock_wait: LOCK_WAIT, ..LedgerOptions::default() };
-    Ledger::open(&path, &options).with_context(|| format!("the ledger {} cannot be opened", path.display()))
+    let options =
+        LedgerOptions { key: args.ledger_key.clone(), copies, lock_wait: LOCK_WAIT, ..LedgerOptions::default() };
+    let opened = {
+        let _spinner = Spinner::start("opening the ledger");
+        Ledger::open(&path, &options)
+    };
+    opened.map_err(|error| {
+        let help = mending(&error);
+        anyhow::Error::new(error).context(format!("the ledger {} cannot be opened; {help}", path.display()))
+    })
+}
+
+/// What a person can do about a ledger that does not open.
+fn mending(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Locked { .. } => "wait for the other program to end, or give it a ledger of its own",
+        StoreError::Behind { .. } | StoreError::NotPrefix { .. } => {
+            "it is not the file that was written last: look for that one, and do not delete the checkpoint"
+        }
+        StoreError::WrongKey { .. } => "name the key that it was made with: --ledger-key FILE",
+        StoreError::CopyMissing { .. } => {
+            "put the copy of the checkpoint back, or say where it is: --checkpoint FILE; without it nobody knows whether \
+             events were cut off"
+        }
+        StoreError::Foreign { .. } => "name a ledger, or a file that is not there yet: --ledger FILE",
+        StoreError::Version { .. } => "use the release that wrote it",
+        StoreError::Damaged { .. } | StoreError::Database { .. } => {
+            "`portcullis ledger verify` says what is wrong with it; restore it from where it is whole"
+        }
+        _ => "nothing proceeds until it can be; `--dry-run` rehearses without one",
+    }
+}
+
+/// Opens a ledger for writing that is there already.
+///
+/// # Errors
+/// There is none, or it cannot be opened.
+pub fn open_existing(args: &LedgerArgs) -> anyhow::Result<Ledger> {
+    check_exists(&path(args)?)?;
+    open(args)
 }
 
 /// Opens the ledger for reading; another process may be writing to it.
@@ -78,13 +119,18 @@ pub fn open(args: &LedgerArgs) -> anyhow::Result<Ledger> {
 /// There is none, or it cannot be read.
 pub fn reader(args: &LedgerArgs) -> anyhow::Result<Reader> {
     let path = path(args)?;
+    check_exists(&path)?;
+    Reader::open(&path).with_context(|| format!("the ledger {} cannot be read", path.display()))
+}
+
+fn check_exists(path: &Path) -> anyhow::Result<()> {
     if !path.exists() {
         bail!(
             "there is no ledger at {}; `portcullis decide` makes one, or name another with --ledger FILE",
             path.display()
         );
     }
-    Reader::open(&path).with_context(|| format!("the ledger {} cannot be read", path.display()))
+    Ok(())
 }
 
 /// The copies of the checkpoint that belong to a ledger.

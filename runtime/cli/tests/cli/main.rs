@@ -4,6 +4,7 @@
 
 mod decide;
 mod inspect;
+mod ledger;
 mod lock;
 mod policy;
 mod site;

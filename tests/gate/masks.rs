@@ -1,0 +1,110 @@
+//! What is masked is nowhere: not in a file, not in an answer. What is decided, recorded and replayed is the masked text.
+
+use portcullis::doors::{self, DoorOptions};
+use portcullis::{DecideOptions, Recorded, ReplayResult, Replayer, Request};
+use serde_json::Value;
+
+use super::site::{Site, contains, engine, guest, says};
+use portcullis::Outcome;
+
+const PLAN: &[u8] = include_bytes!("../../sample-policies/requests/terraform-plan.json");
+const MASKS: &str = "mask = [\"/context/token\", \"/context/**/password\"]";
+
+fn asks(token: &str, password: &str) -> Request {
+    let text = format!(
+        r#"{{"subject":{{"type":"user","id":"ann"}},"action":{{"name":"deploy"}},"resource":{{"type":"service","id":"payment-api"}},"context":{{"token":"{token}","db":[{{"password":"{password}"}}]}}}}"#
+    );
+    Request::parse(text.as_bytes(), portcullis::now()).unwrap()
+}
+
+fn context(recorded: &Recorded) -> Value {
+    serde_json::from_slice::<Value>(recorded.request().bytes()).unwrap()["context"].clone()
+}
+
+#[test]
+fn a_masked_value_is_in_no_file_and_equal_values_have_equal_tokens() {
+    let site = Site::new();
+    let gate = site.gate(site.set("set", MASKS, &says(Outcome::Allow)));
+    let decide = |token, password| gate.decide(asks(token, password), &DecideOptions::default()).unwrap();
+    let one = decide("tok-4711-verysecret", "hunter2-hunter2");
+    let same = decide("tok-4711-verysecret", "tok-4711-verysecret");
+    let other = decide("tok-4712-verysecret", "hunter2-hunter2");
+    let contexts = [&one, &same, &other].map(context);
+    assert!(contexts[0]["token"].as_str().unwrap().starts_with("masked:hmac-sha256:"), "{}", contexts[0]);
+    assert_eq!(contexts[0]["token"], contexts[1]["token"]);
+    assert_eq!(contexts[1]["token"], contexts[1]["db"][0]["password"], "whatever the field");
+    assert_ne!(contexts[0]["token"], contexts[2]["token"]);
+    assert_eq!(contexts[0]["db"], contexts[2]["db"]);
+
+    let secrets: [&[u8]; 2] = [b"-verysecret", b"hunter2"];
+    for recorded in [&one, &same, &other] {
+        for secret in secrets {
+            assert!(!contains(recorded.json(), secret) && !contains(recorded.request().bytes(), secret));
+        }
+    }
+    assert!(site.ledger_holds(b"masked:hmac-sha256:"), "the files are read at all");
+    assert!(secrets.iter().all(|secret| !site.ledger_holds(secret)), "while the ledger is open");
+    let ids = [one.id(), same.id(), other.id()];
+    drop(gate);
+    assert!(secrets.iter().all(|secret| !site.ledger_holds(secret)), "after it was closed");
+
+    let reader = site.reader();
+    let replayer = Replayer::new(&reader, engine().clone());
+    for id in ids {
+        assert_eq!(replayer.replay(id).unwrap().result, ReplayResult::Match);
+    }
+    // The key is the ledger's: opened again, equal values still have equal tokens.
+    drop(reader);
+    let gate = site.gate(site.set("set", MASKS, &says(Outcome::Allow)));
+    let again = gate.decide(asks("tok-4711-verysecret", "x"), &DecideOptions::default()).unwrap();
+    assert_eq!(context(&again)["token"], contexts[0]["token"]);
+    let elsewhere = Site::new();
+    let gate = elsewhere.gate(elsewhere.set("set", MASKS, &says(Outcome::Allow)));
+    let again = gate.decide(asks("tok-4711-verysecret", "x"), &DecideOptions::default()).unwrap();
+    assert_ne!(context(&again)["token"], contexts[0]["token"], "another ledger, another key");
+}
+
+/// The same masked request under the same key is the same request.
+#[test]
+fn masks_and_idempotency_keys_go_together() {
+    let site = Site::new();
+    let gate = site.gate(site.set("set", MASKS, &says(Outcome::Allow)));
+    let options = DecideOptions { idempotency_key: Some("one".into()), ..DecideOptions::default() };
+    let first = gate.decide(asks("tok-4711-verysecret", "hunter2-hunter2"), &options).unwrap();
+    assert_eq!(gate.decide(asks("tok-4711-verysecret", "hunter2-hunter2"), &options).unwrap().id(), first.id());
+    assert!(gate.decide(asks("tok-4712-verysecret", "hunter2-hunter2"), &options).is_err());
+}
+
+/// A policy that asks for the whole request sees it masked: the guest logs what it reads.
+#[test]
+fn what_a_plan_marks_as_sensitive_is_nowhere() {
+    const PASSWORD: &[u8] = b"notsecret";
+    assert!(contains(PLAN, PASSWORD), "the sample has a password");
+    let site = Site::new();
+    let gate = site.gate(site.set("set", "", &[guest("yes", "00-allow", ""), guest("reads", "03-request", "")]));
+    let opened = doors::open(None, PLAN, &DoorOptions::default()).unwrap();
+    assert!(!opened.sensitive.is_empty());
+    let request = Request::parse(&opened.request, portcullis::now()).unwrap();
+    let options = DecideOptions { sensitive: opened.sensitive, ..DecideOptions::default() };
+    let recorded = gate.decide(request, &options).unwrap();
+    assert!(!contains(recorded.request().bytes(), PASSWORD) && !contains(recorded.json(), PASSWORD));
+    assert!(site.ledger_holds(b"masked:hmac-sha256:"));
+    assert!(!site.ledger_holds(PASSWORD));
+    drop(gate);
+    assert!(!site.ledger_holds(PASSWORD));
+    let reader = site.reader();
+    let replayed = Replayer::new(&reader, engine().clone()).replay(recorded.id()).unwrap();
+    assert_eq!(replayed.result, ReplayResult::Match, "{replayed:?}");
+}
+
+/// A mask that takes away what makes a request one is an error, and nothing is recorded.
+#[test]
+fn a_mask_that_breaks_the_request_decides_nothing() {
+    let site = Site::new();
+    let gate = site.gate(site.set("set", "mask = [\"/context\"]", &says(Outcome::Allow)));
+    let events = super::site::size(&gate);
+    let result = gate.decide(asks("a", "b"), &DecideOptions::default());
+    let error = result.unwrap_err();
+    assert_eq!(error.code(), "portcullis.mask", "{error}");
+    assert_eq!(super::site::size(&gate), events);
+}

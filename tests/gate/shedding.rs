@@ -1,0 +1,98 @@
+//! Too much at once: what is shed is an error, and nothing of it proceeds or is recorded.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
+use std::time::{Duration, Instant};
+
+use portcullis::{DecideError, DecideOptions, Gate, Ledger, LedgerOptions, Outcome, Recorded};
+
+use super::site::{Site, codes, guest, request, says, size};
+
+/// Every thread decides once, all at the same time.
+fn at_once(gate: &Gate, threads: usize) -> Vec<Result<Recorded, DecideError>> {
+    let barrier = Barrier::new(threads);
+    std::thread::scope(|scope| {
+        let one = |n: usize| {
+            let barrier = &barrier;
+            move || {
+                let request = request(&format!("service-{n}"));
+                barrier.wait();
+                gate.decide(request, &DecideOptions::default())
+            }
+        };
+        let threads: Vec<_> = (0..threads).map(|n| scope.spawn(one(n))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+fn overloaded(results: &[Result<Recorded, DecideError>]) -> usize {
+    results.iter().filter(|result| matches!(result, Err(DecideError::Overloaded { .. }))).count()
+}
+
+#[test]
+fn more_in_flight_than_may_be_are_shed() {
+    let site = Site::new();
+    let slow = guest("slow", "01-loop", "limits = { fuel = 100_000_000_000, time-ms = 1_000 }");
+    let gate = Gate::new(site.set("set", "", &[guest("yes", "00-allow", ""), slow]), site.ledger(), 2).unwrap();
+    let results = at_once(&gate, 12);
+    assert!(overloaded(&results) >= 6, "{}", overloaded(&results));
+    let decided: Vec<&Recorded> = results.iter().filter_map(|result| result.as_ref().ok()).collect();
+    assert_eq!(decided.len() + overloaded(&results), 12);
+    assert!(!decided.is_empty() && decided.iter().all(|recorded| recorded.outcome() == Outcome::Deny));
+    assert_eq!(size(&gate), 1 + decided.len() as u64);
+    for error in results.iter().filter_map(|result| result.as_ref().err()) {
+        assert_eq!(error.code(), "portcullis.overloaded", "{error}");
+    }
+    // Places are given back, also by those that were shed.
+    assert!(gate.decide(request("payment-api"), &DecideOptions::default()).is_ok());
+}
+
+#[test]
+fn a_gate_without_a_place_decides_nothing() {
+    let site = Site::new();
+    let gate = Gate::new(site.set("set", "", &says(Outcome::Allow)), site.ledger(), 0).unwrap();
+    assert_eq!(overloaded(&at_once(&gate, 4)), 4);
+}
+
+#[test]
+fn a_full_queue_is_shed() {
+    let site = Site::new();
+    let options = LedgerOptions { max_queue: 1, max_batch: 1, ..LedgerOptions::default() };
+    let ledger = Arc::new(Ledger::open(&site.ledger_file(), &options).unwrap());
+    let gate = Gate::new(site.set("set", "", &says(Outcome::Allow)), ledger, 1024).unwrap();
+    // Another connection holds the database, for less long than the ledger waits for it.
+    let other = rusqlite::Connection::open(site.ledger_file()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let answered = AtomicUsize::new(0);
+    let results = std::thread::scope(|scope| {
+        let results = scope.spawn(|| {
+            let results = at_once(&gate, 24);
+            answered.fetch_add(1, Ordering::Relaxed);
+            results
+        });
+        let started = Instant::now();
+        while started.elapsed() < Duration::from_secs(2) {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        assert_eq!(answered.load(Ordering::Relaxed), 0, "no answer without a commit");
+        other.execute_batch("ROLLBACK").unwrap();
+        results.join().unwrap()
+    });
+    // One is being written, one waits.
+    let decided: Vec<&Recorded> = results.iter().filter_map(|result| result.as_ref().ok()).collect();
+    assert_eq!((decided.len(), overloaded(&results)), (2, 22));
+    assert!(decided.iter().all(|recorded| recorded.permission().is_some()));
+    assert_eq!(size(&gate), 3);
+}
+
+/// An engine has so many sandboxes. Whoever finds none free waits: it is not told that a policy failed.
+#[test]
+fn more_evaluations_than_sandboxes_wait() {
+    let site = Site::new();
+    let busy = guest("busy", "01-loop", "");
+    let gate = Gate::new(site.set("set", "", &[guest("yes", "00-allow", ""), busy]), site.ledger(), 1024).unwrap();
+    let results = at_once(&gate, 400);
+    for recorded in results.iter().map(|result| result.as_ref().unwrap()) {
+        assert_eq!(codes(recorded)[0], "fault.fuel");
+    }
+}
