@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::FormatError;
 use crate::commitment::{Salt, keyed_digest};
-use crate::event::{Body, ErasedPart, Event, RequestErased};
+use crate::event::{Body, ErasedPart, Event, Recorded, RequestErased};
 use crate::store_error::StoreError;
 
 /// What one append brings: an event's bytes and everything that is kept beside them, committed together or not at all.
@@ -49,12 +49,23 @@ impl Entry {
     /// # Errors
     /// [`FormatError`]: the event cannot be encoded.
     pub fn new(event: &Event) -> Result<Entry, FormatError> {
+        let leaf = event.encode()?;
+        Ok(Entry::of(event, leaf))
+    }
+
+    /// An entry of a decision that was just recorded.
+    #[must_use]
+    pub fn of_recorded(recorded: &Recorded) -> Entry {
+        Entry::of(&recorded.event, recorded.leaf.clone())
+    }
+
+    fn of(event: &Event, leaf: Vec<u8>) -> Entry {
         let erases = match &event.body {
             Body::RequestErased(body) => Some(Erasure::of(body)),
             _ => None,
         };
-        Ok(Entry {
-            event: EventRow::of(event, event.encode()?),
+        Entry {
+            event: EventRow::of(event, leaf),
             blobs: Vec::new(),
             request: None,
             decision: None,
@@ -62,7 +73,7 @@ impl Entry {
             expected_history: Vec::new(),
             erases,
             references: references_of(event),
-        })
+        }
     }
 }
 

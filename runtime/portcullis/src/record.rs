@@ -229,7 +229,7 @@ pub(crate) fn entry(
         decision: Some(Payload { salt: decision_salt, bytes: recorded.decision.clone() }),
         idempotency: idempotency.map(|key| Idempotency::new(key, request.bytes())),
         expected_history,
-        ..Entry::new(&recorded.event)?
+        ..Entry::of_recorded(&recorded)
     };
     Ok(Kept { entry, json: recorded.decision })
 }

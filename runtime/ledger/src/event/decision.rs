@@ -125,6 +125,8 @@ pub struct Recording<'r> {
 pub struct Recorded {
     /// The event.
     pub event: Event,
+    /// The event's bytes.
+    pub leaf: Vec<u8>,
     /// The decision in canonical JSON: what the event commits to and a receipt holds.
     pub decision: Vec<u8>,
 }
@@ -167,24 +169,24 @@ pub fn record(decision: &Decision, recording: &Recording<'_>) -> Result<Recorded
         duration_us: recording.duration_us,
     };
     let mut event = Event { id: facts.id, time: recording.time, body: Body::Decision(Box::new(body)) };
-    fit(&mut event)?;
-    Ok(Recorded { event, decision: json })
+    let leaf = fit(&mut event)?;
+    Ok(Recorded { event, leaf, decision: json })
 }
 
-/// Leaves out policies, then codes, from the end, until the event fits.
-fn fit(event: &mut Event) -> Result<(), FormatError> {
-    let Body::Decision(body) = &mut event.body else { return Ok(()) };
+/// Leaves out policies, then codes, from the end, until the event fits; gives its bytes.
+fn fit(event: &mut Event) -> Result<Vec<u8>, FormatError> {
+    let Body::Decision(body) = &mut event.body else { return event.encode() };
     let (codes, policies) = (body.codes.len(), body.policies.len());
     body.codes.truncate(MAX_LISTED);
     body.policies.truncate(MAX_LISTED);
     loop {
-        let Body::Decision(body) = &mut event.body else { return Ok(()) };
+        let Body::Decision(body) = &mut event.body else { return event.encode() };
         body.left_out.codes = (codes - body.codes.len()) as u64;
         body.left_out.policies = (policies - body.policies.len()) as u64;
         match event.encode() {
-            Ok(_) => return Ok(()),
+            Ok(leaf) => return Ok(leaf),
             Err(FormatError::TooLarge { what: WHAT, bytes, limit }) => {
-                let Body::Decision(body) = &mut event.body else { return Ok(()) };
+                let Body::Decision(body) = &mut event.body else { return event.encode() };
                 if body.policies.pop().is_none() && body.codes.pop().is_none() {
                     return Err(FormatError::TooLarge { what: WHAT, bytes, limit });
                 }
