@@ -66,10 +66,10 @@ pub(crate) fn decision_of(outcome: Outcome, count: usize, request: &[u8]) -> Dec
         let params = json!({ "share": 0.1, "big": u64::MAX, "whole": 2.0 });
         let obligations = vec![Obligation { kind: "notify".into(), params }];
         let answer = Answer { verdict: Verdict::Findings(findings), obligations };
-        Some(PolicyRun { said: Said::Answer(answer), fuel: 10, duration_us: 3 })
+        Some(PolicyRun { said: Said::Answer(answer), fuel: 10, duration_us: 3, history: Vec::new() })
     };
     let fault = Faulted { fault: Fault::Fuel, detail: "out of fuel".into() };
-    let faulted = Some(PolicyRun { said: Said::Fault(fault), fuel: 20, duration_us: 5 });
+    let faulted = Some(PolicyRun { said: Said::Fault(fault), fuel: 20, duration_us: 5, history: Vec::new() });
     let runs = (0..count).map(says).chain([None, faulted]).collect();
     let request = Request::parse(request, "2026-03-14T09:30:00.123Z".parse().unwrap()).unwrap();
     let call = Call { id: id(1), correlation_id: Some("change-7".into()), supersedes: Some(id(2)) };

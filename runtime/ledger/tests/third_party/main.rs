@@ -201,7 +201,7 @@ fn decision(index: u64, outcome: Outcome) -> Decision {
     let finding =
         Finding { outcome, code: "sample.window.said".into(), message: "é".into(), at: None, requirement: None };
     let answer = Answer { verdict: Verdict::Findings(vec![finding]), obligations: Vec::new() };
-    let run = PolicyRun { said: Said::Answer(answer), fuel: 10, duration_us: 3 };
+    let run = PolicyRun { said: Said::Answer(answer), fuel: 10, duration_us: 3, history: Vec::new() };
     let call = Call { id: id(index), correlation_id: None, supersedes: None };
     decide(select(&Arc::new(set), &request), call, vec![Some(run)])
 }
