@@ -2,10 +2,12 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use portcullis::{DecideError, DecideOptions, DecisionView, Gate, Outcome, Place, PolicySet, Stopped, Stored};
+use portcullis::{
+    DecideError, DecideOptions, DecisionView, Gate, LEDGER_UNAVAILABLE, Outcome, Place, PolicySet, Stopped, Stored,
+};
 use uuid::Uuid;
 
-use super::site::{Site, act, decide, engine, guest, request, request_at, says, size};
+use super::site::{Site, act, codes, decide, engine, guest, request, request_at, says, size};
 
 #[test]
 fn the_decision_is_in_the_file_when_the_answer_is_there() {
@@ -98,6 +100,26 @@ fn the_same_key_and_request_get_the_same_decision_and_another_request_a_conflict
     gate.decide(request("payment-api"), &key("idempotency-key-in-plain")).unwrap();
     drop(gate);
     assert!(!site.ledger_holds(b"idempotency-key-in-plain"), "the ledger holds a keyed digest, never the key");
+}
+
+/// Whoever changes what is stored of a deny does not get permission by asking again.
+#[test]
+fn a_stored_decision_that_was_changed_is_no_answer() {
+    let site = Site::new();
+    let gate = site.gate(site.set("set", "", &says(Outcome::Deny)));
+    let options = DecideOptions { idempotency_key: Some("one".into()), ..DecideOptions::default() };
+    assert_eq!(gate.decide(request("payment-api"), &options).unwrap().outcome(), Outcome::Deny);
+    let until = "2100-01-01T00:00:00.000Z";
+    let sql = format!(
+        "UPDATE payloads SET bytes = CAST(replace(replace(bytes, '\"outcome\":\"deny\"', '\"outcome\":\"allow\"'), \
+         '\"proceed\":false', '\"proceed\":true,\"valid_until\":\"{until}\"') AS BLOB)"
+    );
+    assert!(rusqlite::Connection::open(site.ledger_file()).unwrap().execute(&sql, []).unwrap() > 0);
+    let again = gate.decide(request("payment-api"), &options).unwrap();
+    assert!(again.permission().is_none());
+    assert_eq!((again.outcome(), codes(&again)[0].as_str()), (Outcome::Deny, LEDGER_UNAVAILABLE));
+    let Place::Nowhere { reason } = again.place() else { panic!("{:?}", again.place()) };
+    assert!(reason.contains("does not commit"), "{reason}");
 }
 
 #[test]

@@ -77,7 +77,12 @@ pub(crate) fn set_of(
     let definition = Manifest::parse(MANIFEST_FILE, &manifest, now).map_err(SetError::Source)?.definition;
     let files =
         Stored { reader, digests: digests(&definition, &Lock::parse(LOCK_FILE, &lock).map_err(SetError::Source)?) };
-    Ok(PolicySet::load((Path::new(MANIFEST_FILE), &manifest), (Path::new(LOCK_FILE), &lock), &files, now, engine)?)
+    let set =
+        PolicySet::load((Path::new(MANIFEST_FILE), &manifest), (Path::new(LOCK_FILE), &lock), &files, now, engine)?;
+    // Inline settings were read from the manifest; decisions name them by their digest all the same.
+    let settings = set.pinned().pins.iter().filter_map(|pin| pin.settings_sha256);
+    settings.map(|sha256| blob(reader, "a policy's settings", &sha256)).try_for_each(|bytes| bytes.map(drop))?;
+    Ok(set)
 }
 
 /// Why a set cannot be loaded from a ledger.

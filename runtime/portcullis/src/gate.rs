@@ -295,7 +295,9 @@ impl Gate {
                 Ok(Some(Recorded::committed(&decision, json, Place::Ledger { index: commit.index })))
             }
             Ok(Appended::Repeated { index, decision: earlier }) => {
-                match Recorded::repeated(index, earlier, decision.request()) {
+                let leaf = ledger.reader().and_then(|reader| reader.with(|store| store.leaf(index)));
+                let leaf = leaf.map_err(|error| error.to_string());
+                match leaf.and_then(|leaf| Recorded::repeated(index, leaf, earlier, decision.request())) {
                     Ok(recorded) => Ok(Some(recorded)),
                     Err(reason) => Ok(Some(unrecorded(decision, &reason))),
                 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 use portcullis_gate::{Decision, DecisionView, Outcome, Request, Sha256};
 use portcullis_ledger::store::{Entry, HistoryAnswer, HistoryQuery, Idempotency, Payload, StoredPayload};
-use portcullis_ledger::{FormatError, Recording, Salt, Time, record};
+use portcullis_ledger::{Body, Event, FormatError, Recording, Salt, Time, record};
 use uuid::Uuid;
 
 /// A decision with its place in the ledger: the answer that a host gets.
@@ -180,14 +180,26 @@ impl Recorded {
         Recorded { id, outcome, valid_until, place, json, request: decision.request().clone(), tries: 1 }
     }
 
-    /// A decision that was made before under the same idempotency key.
-    pub(crate) fn repeated(index: u64, payload: Option<StoredPayload>, request: &Request) -> Result<Recorded, String> {
-        let json = match payload {
-            Some(StoredPayload::Present(payload)) => payload.bytes,
+    /// A decision that was made before under the same idempotency key: the bytes that its event commits to, or none.
+    pub(crate) fn repeated(
+        index: u64,
+        leaf: Option<Vec<u8>>,
+        payload: Option<StoredPayload>,
+        request: &Request,
+    ) -> Result<Recorded, String> {
+        let payload = match payload {
+            Some(StoredPayload::Present(payload)) => payload,
             Some(StoredPayload::Erased { .. }) | None => {
                 return Err(format!("the decision of this idempotency key (event {index}) was erased"));
             }
         };
+        let leaf = leaf.ok_or_else(|| format!("event {index} is missing"))?;
+        let event = Event::decode(&leaf).map_err(|error| format!("event {index}: {error}"))?;
+        match event.body {
+            Body::Decision(body) if body.decision.opens(&payload.salt, &payload.bytes) => {}
+            _ => return Err(format!("event {index} does not commit to the decision that is stored with it")),
+        }
+        let json = payload.bytes;
         let view = DecisionView::parse(&json).map_err(|error| format!("event {index}: {error}"))?;
         let valid_until = view.valid_until.as_ref().map(|until| until.parse()).transpose();
         let valid_until = valid_until.map_err(|error| format!("event {index}: {error}"))?;

@@ -159,9 +159,19 @@ impl Sqlite {
     /// # Errors
     /// As for [`Sqlite::open`].
     pub fn open_reader(path: &Path) -> Result<Sqlite, StoreError> {
-        let db = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        schema::check_format(&db, &path.display().to_string())?;
-        Ok(Sqlite { db, lock: None, next_blob: 0, stored: HashSet::new() })
+        let open = || {
+            let db = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            schema::check_format(&db, &path.display().to_string())?;
+            Ok(Sqlite { db, lock: None, next_blob: 0, stored: HashSet::new() })
+        };
+        open().or_else(|error| match error {
+            // In a folder that the reader may not write, SQLite cannot keep its files beside a database in WAL mode. Where
+            // no writer keeps them either, none is needed.
+            StoreError::Database { .. } if !PathBuf::from(format!("{}-wal", path.display())).exists() => {
+                Sqlite::open_still(path).map_err(|_| error)
+            }
+            error => Err(error),
+        })
     }
 
     /// Opens a ledger that nobody has open and that was closed cleanly, writing nothing at all, not even the files that
