@@ -1,7 +1,7 @@
 //! The example of a message consumer.
 
 #[path = "../../runtime/portcullis/examples/worker.rs"]
-#[allow(dead_code, clippy::print_stdout, clippy::print_stderr, missing_docs, reason = "an example, with its main")]
+#[allow(dead_code, reason = "an example, with its main")]
 mod example;
 
 use std::fs;

@@ -8,6 +8,8 @@
 //! is moved to `dead`, with the decision beside it; what could not be decided now stays where it is. Where the policy set
 //! or the ledger cannot be opened, nothing is taken from the inbox and nothing is done.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "it is a program")]
+
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,8 +20,11 @@ use portcullis::{DecideError, DecideOptions, Gate, GateOptions, Permission, Requ
 /// What became of the messages of a run.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Counts {
+    /// Carried out.
     pub done: u32,
+    /// Will never proceed.
     pub dead: u32,
+    /// Could not be decided now.
     pub left: u32,
 }
 
@@ -32,6 +37,7 @@ enum Handled {
     Left,
 }
 
+/// The program.
 pub fn main() -> ExitCode {
     let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
     let [policies, ledger, queue] = arguments.as_slice() else {
