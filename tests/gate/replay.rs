@@ -146,6 +146,7 @@ fn a_missing_or_damaged_byte_is_an_error() {
         "UPDATE payloads SET bytes = zeroblob(length(bytes))",
         "UPDATE payloads SET salt = zeroblob(32)",
         "DELETE FROM payloads",
+        "UPDATE payloads SET erased = 1, salt = zeroblob(32), bytes = zeroblob(length(bytes))",
         "UPDATE payloads SET bytes = CAST(replace(bytes, 'staging', 'stagin_') AS BLOB)",
     ];
     for sql in tampering {

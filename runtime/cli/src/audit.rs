@@ -83,7 +83,7 @@ fn checks(args: &AuditArgs, reader: &Reader, stored: &Stored) -> anyhow::Result<
     let mut checks = Vec::new();
     let included = || -> anyhow::Result<String> {
         let (_, checkpoint, key) = ledger::newest(reader)?;
-        let proof = reader.prove_inclusion(stored.index, checkpoint.size())?;
+        let proof = ledger::included(reader, stored.index, checkpoint.size())?;
         let leaf = leaf_hash(&stored.event.encode()?);
         verify_inclusion(&leaf, stored.index, checkpoint.size(), &proof, &checkpoint.root())?;
         Ok(format!("it is in the tree of {} events that {} signed", checkpoint.size(), shown(&key.id())))
@@ -93,14 +93,19 @@ fn checks(args: &AuditArgs, reader: &Reader, stored: &Stored) -> anyhow::Result<
         Err(error) => check("it is in the signed tree".into(), Err(format!("{error:#}"))),
     });
     let erased = stored.request.is_none() || stored.decision.is_none();
-    let what = if erased {
-        "what was stored of it was erased, as an event says"
-    } else {
-        "request and decision are what the event commits to"
-    };
-    checks.push(check(what.into(), Ok(())));
+    checks.push(match stored.erasure(reader)? {
+        Some((event, _)) if erased => check(format!("what was stored of it was erased, as event {event} says"), Ok(())),
+        None if erased => {
+            check("what was stored of it was erased".into(), Err("it is gone, and no event says so".to_owned()))
+        }
+        Some((event, _)) => check(
+            "what was stored of it is as it should be".into(),
+            Err(format!("event {event} says that it was erased")),
+        ),
+        None => check("request and decision are what the event commits to".into(), Ok(())),
+    });
     for policy in &stored.body()?.policies {
-        for (part, digest) in [("module", policy.module_sha256), ("settings", policy.settings_sha256)] {
+        for (part, digest) in [("module", policy.module_sha256), ("text of the settings", policy.settings_sha256)] {
             let Some(digest) = digest else { continue };
             let found = match reader.blob(&digest) {
                 Ok(Some(_)) => Ok(()),

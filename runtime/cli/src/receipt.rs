@@ -33,7 +33,7 @@ fn export(args: &ReceiptExportArgs) -> anyhow::Result<Exit> {
         }
     };
     let (note, checkpoint, _) = ledger::newest(&reader)?;
-    let proof = reader.prove_inclusion(stored.index, checkpoint.size())?;
+    let proof = ledger::included(&reader, stored.index, checkpoint.size())?;
     let evidence = Evidence { index: stored.index, leaf: stored.event.encode()?, proof, checkpoint: note };
     let receipt = Receipt::issue(&payload.bytes, &payload.salt, &evidence, &key)?;
     std::fs::write(&args.out, receipt.to_bytes()?).with_context(|| format!("cannot write {}", args.out.display()))?;

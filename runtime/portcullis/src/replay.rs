@@ -1,13 +1,13 @@
 //! Making a recorded decision again, from the bytes in the ledger alone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use portcullis_engine::Engine;
 use portcullis_gate::{DecisionView, EngineIdentity, Outcome, Request, Sha256};
 use portcullis_ledger::store::StoredPayload;
-use portcullis_ledger::{Body, DecisionBody, Event, Reader, ReplayResult, StoreError};
+use portcullis_ledger::{Body, DecisionBody, Event, Reader, ReplayResult, RequestErased, StoreError};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -93,6 +93,14 @@ impl Stored {
         Ok(Stored { index, event, request, decision })
     }
 
+    /// The event that erased what was stored of this decision, if any: its index, and what it says.
+    ///
+    /// # Errors
+    /// [`ReplayError`]: the ledger cannot be read or is damaged.
+    pub fn erasure(&self, reader: &Reader) -> Result<Option<(u64, RequestErased)>, ReplayError> {
+        erasures(reader).find(|found| found.as_ref().map_or(true, |(_, body)| body.index == self.index)).transpose()
+    }
+
     /// What the event says of the decision.
     ///
     /// # Errors
@@ -105,19 +113,56 @@ impl Stored {
     }
 }
 
+/// All events that erased something, the latest first.
+fn erasures(reader: &Reader) -> impl Iterator<Item = Result<(u64, RequestErased), ReplayError>> {
+    const PAGE: u32 = 1024;
+    let mut before = Some(u64::MAX);
+    let mut page = Vec::new().into_iter();
+    std::iter::from_fn(move || {
+        loop {
+            if let Some((index, leaf)) = page.next() {
+                return Some(erasure(index, leaf));
+            }
+            let next: Vec<(u64, Vec<u8>)> = match reader.of_kind(ERASED, before?, PAGE) {
+                Ok(next) => next,
+                Err(error) => {
+                    before = None;
+                    return Some(Err(error.into()));
+                }
+            };
+            before = next.last().map(|(index, _)| *index);
+            page = next.into_iter();
+        }
+    })
+}
+
+fn erasure(index: u64, leaf: Vec<u8>) -> Result<(u64, RequestErased), ReplayError> {
+    match Event::decode(&leaf).map(|event| event.body) {
+        Ok(Body::RequestErased(body)) => Ok((index, body)),
+        Ok(_) => {
+            Err(ReplayError::Damaged { index, problem: format!("it is not {ERASED}, though it is listed as such") })
+        }
+        Err(error) => Err(ReplayError::Damaged { index, problem: error.to_string() }),
+    }
+}
+
+const ERASED: &str = "request.erased";
+
 /// Replays decisions of one ledger. Sets are loaded once; shared by any number of threads.
 pub struct Replayer<'r> {
     reader: &'r Reader,
     engine: Engine,
     /// By the set's digest and the release of the engine that its decisions name.
     sets: Mutex<HashMap<(Sha256, String), Arc<PolicySet>>>,
+    /// The decisions that events say were erased, once that was asked.
+    erased: Mutex<Option<HashSet<u64>>>,
 }
 
 impl<'r> Replayer<'r> {
     /// A replayer.
     #[must_use]
     pub fn new(reader: &'r Reader, engine: Engine) -> Replayer<'r> {
-        Replayer { reader, engine, sets: Mutex::default() }
+        Replayer { reader, engine, sets: Mutex::default(), erased: Mutex::default() }
     }
 
     /// Makes one decision again and compares it, fuel included, byte for byte.
@@ -135,10 +180,13 @@ impl<'r> Replayer<'r> {
             now,
             reason,
         };
+        let damaged = |problem: String| ReplayError::Damaged { index: stored.index, problem };
         let (Some(request), Some(decision)) = (&stored.request, &stored.decision) else {
+            if !self.is_erased(&stored)? {
+                return Err(damaged("what was stored of it is gone, and no event says that it was erased".into()));
+            }
             return Ok(done(ReplayResult::Erased, None, Some("the request was erased".into())));
         };
-        let damaged = |problem: String| ReplayError::Damaged { index: stored.index, problem };
         let recorded = DecisionView::parse(decision).map_err(|error| damaged(error.to_string()))?;
         let engine = self.engine.configuration_sha256();
         if recorded.engine.configuration_sha256 != engine {
@@ -162,6 +210,19 @@ impl<'r> Replayer<'r> {
         }
         let reason = first_difference(&expected, &found);
         Ok(done(ReplayResult::Differs, Some(again.outcome()), Some(reason)))
+    }
+
+    /// Whether an event says that what was stored of a decision was erased.
+    fn is_erased(&self, stored: &Stored) -> Result<bool, ReplayError> {
+        let mut erased = self.erased.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = match &mut *erased {
+            Some(known) => known,
+            none => none.insert(
+                erasures(self.reader).map(|found| found.map(|(_, body)| body.index)).collect::<Result<_, _>>()?,
+            ),
+        };
+        // It may have been erased since.
+        Ok(known.contains(&stored.index) || stored.erasure(self.reader)?.is_some())
     }
 
     fn set(

@@ -22,7 +22,7 @@ use crate::exit::Exit;
 use crate::progress::Spinner;
 use crate::text::shown;
 
-pub use prove::newest;
+pub use prove::{included, newest};
 
 /// How long a command waits while another one writes to the same ledger.
 const LOCK_WAIT: Duration = Duration::from_secs(20);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use portcullis::{Reader, Stored};
 use portcullis_gate::Sha256;
 use portcullis_ledger::{Checkpoint, VerifierKey, leaf_hash, write_export};
@@ -21,6 +21,17 @@ pub fn newest(reader: &Reader) -> anyhow::Result<(String, Checkpoint, VerifierKe
     Ok((note, checkpoint, key))
 }
 
+/// The inclusion proof of an event in the tree that is signed.
+pub fn included(reader: &Reader, index: u64, size: u64) -> anyhow::Result<Vec<Sha256>> {
+    if index >= size {
+        bail!(
+            "the newest signed checkpoint in the ledger is of {size} events, so it does not speak of event {index} yet: ask \
+             again when the writer has recorded more, or was closed"
+        );
+    }
+    Ok(reader.prove_inclusion(index, size)?)
+}
+
 pub fn run(args: &ProveArgs) -> anyhow::Result<Exit> {
     let reader = reader(&args.ledger)?;
     let hashes = |proof: Vec<Sha256>| proof.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -29,7 +40,7 @@ pub fn run(args: &ProveArgs) -> anyhow::Result<Exit> {
             let (note, checkpoint, key) = newest(&reader)?;
             let stored = Stored::read(&reader, id(&reader, text)?)?;
             let leaf = stored.event.encode()?;
-            let proof = reader.prove_inclusion(stored.index, checkpoint.size())?;
+            let proof = super::included(&reader, stored.index, checkpoint.size())?;
             json!({
                 "kind": "inclusion", "id": stored.event.id, "index": stored.index, "size": checkpoint.size(),
                 "leaf": String::from_utf8_lossy(&leaf), "leaf_hash": leaf_hash(&leaf), "root": checkpoint.root(),
@@ -37,7 +48,11 @@ pub fn run(args: &ProveArgs) -> anyhow::Result<Exit> {
             })
         }
         (None, from) => {
-            let (old, new) = (from.unwrap_or(0), args.to.map_or_else(|| reader.size(), Ok)?);
+            let size = reader.size()?;
+            let (old, new) = (from.unwrap_or(0), args.to.unwrap_or(size));
+            if old > new || new > size {
+                bail!("there is no proof from {old} to {new}: the ledger has {size} events, and only grew");
+            }
             json!({ "kind": "consistency", "from": old, "to": new, "proof": hashes(reader.prove_consistency(old, new)?) })
         }
     };

@@ -2,13 +2,15 @@
 
 use anyhow::Context as _;
 use portcullis::Stored;
+use portcullis_ledger::ErasureReason;
 use serde_json::json;
 
 use super::{decided, id, of_event, reader};
 use crate::args::{ReportFormat, ShowArgs};
-use crate::decide::{Line, printable, push_decision};
+use crate::decide::{Line, printable, push_decision, words};
 use crate::exit::Exit;
 use crate::report;
+use crate::text::shown;
 
 pub fn run(args: &ShowArgs) -> anyhow::Result<Exit> {
     let reader = reader(&args.ledger)?;
@@ -22,11 +24,25 @@ pub fn run(args: &ShowArgs) -> anyhow::Result<Exit> {
         }
         (ReportFormat::Human, None) => {
             let body = stored.body()?;
+            let why = match stored.erasure(&reader)? {
+                Some((event, erased)) => {
+                    let reference = erased.reference.map(|text| format!(", {}", shown(&text))).unwrap_or_default();
+                    let reason = match erased.reason {
+                        ErasureReason::Retention => "too old",
+                        ErasureReason::DataSubject => "a data subject asked",
+                        ErasureReason::Operator => "the operator's reasons",
+                    };
+                    format!("what was stored of it was erased by event {event}: {reason}{reference}")
+                }
+                None => "what was stored of it is gone, and no event says why: `portcullis ledger verify`".to_owned(),
+            };
             format!(
-                "{}  {} (erased)\n  event {}, {}\n",
+                "{} {}  {}\n  recorded as event {} at {} · decision {}\n  {why}\n",
+                words::symbol(body.outcome),
                 body.outcome,
                 of_event(&stored.event),
                 stored.index,
+                stored.event.time,
                 stored.event.id
             )
         }

@@ -56,7 +56,7 @@ fn human(file: &str, found: &Result<Verification, StoreError>, started: Instant)
             } else {
                 format!("{BAD}✖ NOT SOUND{BAD:#}")
             };
-            _ = writeln!(out, "{verdict}  {}: {events}, in {:.1} s", shown(file), started.elapsed().as_secs_f64());
+            _ = writeln!(out, "{verdict}  {}: {events}, {}, in {}", shown(file), bytes(file), took(started));
             for Problem { code, at, detail } in &found.problems {
                 _ = writeln!(out, "  {BAD}{code:?}{BAD:#} {}: {}", shown(at), shown(detail));
             }
@@ -74,6 +74,25 @@ fn human(file: &str, found: &Result<Verification, StoreError>, started: Instant)
         }
     }
     out
+}
+
+/// How large a file is: `17 KB`, `3.2 GB`.
+fn bytes(file: &str) -> String {
+    let length = std::fs::metadata(file).map_or(0, |found| found.len());
+    const UNITS: [&str; 4] = ["bytes", "KB", "MB", "GB"];
+    let (mut value, mut unit) = (length as f64, 0);
+    while value >= 1000.0 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    let decimals = usize::from(unit > 0 && value < 10.0);
+    format!("{value:.decimals$} {}", UNITS.get(unit).copied().unwrap_or("GB"))
+}
+
+/// `12 ms`, `3.4 s`.
+fn took(started: Instant) -> String {
+    let took = started.elapsed();
+    if took.as_secs() == 0 { format!("{} ms", took.as_millis()) } else { format!("{:.1} s", took.as_secs_f64()) }
 }
 
 fn json(file: &str, found: &Result<Verification, StoreError>) -> anyhow::Result<String> {

@@ -78,6 +78,9 @@ fn the_whole_walk() {
     let proof = on(&site, 0, &["ledger", "prove"], &["--from", "2"]).json();
     assert_eq!((proof["kind"].as_str(), proof["to"].as_u64()), (Some("consistency"), Some(4)));
 
+    let run = on(&site, 1, &["ledger", "prove"], &["--from", "9"]);
+    assert!(run.stderr.contains("the ledger has 4 events"), "{}", run.stderr);
+
     on(&site, 0, &["ledger", "export"], &["--out", "log"]);
     let checkpoint = on(&site, 0, &["ledger", "checkpoint"], &[]).stdout;
     assert_eq!(site.read("log/checkpoint"), checkpoint);
@@ -129,7 +132,9 @@ fn erased(site: &Site, allow: &str, deny: &str) {
     assert_eq!(replayed["decisions"][0]["result"], "erased");
     assert!(on(site, 5, &["replay"], &["--all"]).stdout.contains("2 of 3 identical"));
     on(site, 0, &["ledger", "verify"], &[]);
-    assert!(on(site, 0, &["ledger", "show"], &[allow]).stdout.contains("erased"));
+    assert!(
+        on(site, 0, &["ledger", "show"], &[allow]).stdout.contains("erased by event 4: a data subject asked, PRIV-77")
+    );
     assert_eq!(on(site, 0, &["ledger", "show"], &["--format", "json", allow]).json()["erased"], true);
     on(site, 0, &["audit"], &["--verify", allow]);
     let receipt = on(site, 1, &["receipt", "export"], &["--out", "none.json", allow]);
