@@ -227,8 +227,9 @@ impl Gate {
                 None => Some(Recorded::of(&decision, Place::DryRun)),
                 Some(ledger) => self.record(ledger, &active, decision, started, &options)?,
             };
-            if let Some(recorded) = recorded {
-                return Ok(Recorded { tries, ..recorded });
+            if let Some(mut recorded) = recorded {
+                recorded.tries = tries;
+                return Ok(recorded);
             }
             turn.get_or_insert_with(|| self.again.lock().unwrap_or_else(PoisonError::into_inner));
             let now = Timestamp::now().max(request.now());
