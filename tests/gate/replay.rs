@@ -177,7 +177,8 @@ fn many_threads_replay_with_one_replayer() {
     let replayer = Replayer::new(&reader, engine().clone());
     std::thread::scope(|scope| {
         for part in ids.chunks(10) {
-            scope.spawn(|| {
+            let replayer = &replayer;
+            scope.spawn(move || {
                 for id in part {
                     assert_eq!(replayer.replay(*id).unwrap().result, ReplayResult::Match);
                 }
