@@ -48,7 +48,7 @@ fn a_set_without_a_history_denies() {
     let folder = tempfile::tempdir().unwrap();
     let decision = set(folder.path()).decide(&request(), &DecideOptions::default());
     assert_eq!((decision.outcome(), decision.evaluated().faulted), (Outcome::Deny, 2));
-    let codes: Vec<&str> = decision.findings().map(|finding| finding.code).collect();
+    let codes: Vec<String> = decision.findings().map(|finding| finding.code.into_owned()).collect();
     assert_eq!(codes, ["fault.history", "fault.history", "guest.hostile.allow"]);
 }
 

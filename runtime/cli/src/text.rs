@@ -1,6 +1,6 @@
 //! Text of others (requests, policies, files' names) made safe to print.
 
-pub use portcullis_gate::text::is_unsafe as is_unprintable;
+pub use portcullis_gate::text::is_unprintable;
 
 /// Longest piece of others' text on one line, in bytes.
 const MAX_SHOWN_BYTES: usize = 2000;

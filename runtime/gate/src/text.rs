@@ -15,7 +15,7 @@ pub fn escaped(text: &str, max_bytes: usize) -> String {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            c if is_unsafe(c) => out.extend(c.escape_unicode()),
+            c if is_unprintable(c) => out.extend(c.escape_unicode()),
             c => out.push(c),
         }
         if out.len() > max_bytes {
@@ -32,14 +32,14 @@ pub fn escaped(text: &str, max_bytes: usize) -> String {
 /// Escapes in place; text without anything to escape, which is nearly all text, is not touched.
 pub fn escape(text: &mut String) {
     let printable_ascii = text.bytes().all(|b| matches!(b, 0x20..0x7f));
-    if !printable_ascii && text.chars().any(is_unsafe) {
+    if !printable_ascii && text.chars().any(is_unprintable) {
         *text = escaped(text, usize::MAX);
     }
 }
 
 /// Whether a character acts on a terminal, hides, or changes how its neighbours are shown.
 #[must_use]
-pub fn is_unsafe(c: char) -> bool {
+pub fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
             | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
@@ -78,7 +78,7 @@ mod tests {
         fn is_bounded_and_safe(text in ".*", max in 0usize..60) {
             let out = escaped(&text, max);
             proptest::prop_assert!(out.len() <= max);
-            proptest::prop_assert!(!out.chars().any(is_unsafe));
+            proptest::prop_assert!(!out.chars().any(is_unprintable));
         }
     }
 }

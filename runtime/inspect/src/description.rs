@@ -166,7 +166,7 @@ impl Raw {
             let shown = text::name(input);
             Pointer::new(input)
                 .map_err(|problem| format!("declares the input `{shown}`, no JSON pointer: {problem}"))?;
-            if input.chars().any(text::is_unsafe) {
+            if input.chars().any(text::is_unprintable) {
                 return Err(format!("declares the input `{shown}`, which holds characters that cannot be shown"));
             }
             if !seen.insert(input) {

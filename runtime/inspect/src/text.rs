@@ -1,6 +1,6 @@
 //! Text that comes from a module, made safe to show.
 
-pub(crate) use portcullis_gate::text::{escaped, is_unsafe};
+pub(crate) use portcullis_gate::text::{escaped, is_unprintable};
 
 /// A name as it is shown inside a sentence.
 pub(crate) fn name(text: &str) -> String {

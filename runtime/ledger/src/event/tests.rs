@@ -6,8 +6,9 @@ use crate::{Commitment, Salt};
 
 #[test]
 fn a_decision_is_written_like_this() {
-    let Recorded { event, decision } = recorded(&decision_of(Outcome::Warn, 1, &request()));
-    let text = String::from_utf8(event.encode().unwrap()).unwrap();
+    let Recorded { event, decision, leaf } = recorded(&decision_of(Outcome::Warn, 1, &request()));
+    assert_eq!(leaf, event.encode().unwrap());
+    let text = String::from_utf8(leaf).unwrap();
     let digest = |bytes: &[u8]| Sha256::of(bytes).to_string();
     let commitment = |salt: u8, bytes: &[u8]| Commitment::new(&Salt::new([salt; 32]), bytes).commitment.to_string();
     let expected = [
@@ -170,7 +171,7 @@ fn contradictions_are_neither_written_nor_read() {
 #[test]
 fn what_does_not_fit_is_left_out_and_counted() {
     let many = decision_of(Outcome::Deny, 100, &request());
-    let Recorded { mut event, decision } = recorded(&many);
+    let Recorded { mut event, decision, .. } = recorded(&many);
     assert!(event.encode().unwrap().len() <= MAX_EVENT_BYTES);
     let body = body(&mut event);
     assert_eq!((body.codes.len(), body.policies.len()), (MAX_LISTED, MAX_LISTED));

@@ -16,7 +16,7 @@ fn salt() -> Salt {
     Salt::new([2; 32])
 }
 
-fn issue(Recorded { event, decision }: &Recorded) -> Result<Receipt, VerifyError> {
+fn issue(Recorded { event, decision, .. }: &Recorded) -> Result<Receipt, VerifyError> {
     let (leaves, index) = log(event);
     Receipt::issue(decision, &salt(), &evidence(&leaves, index), &key())
 }
