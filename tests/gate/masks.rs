@@ -4,7 +4,7 @@ use portcullis::doors::{self, DoorOptions};
 use portcullis::{DecideOptions, Recorded, ReplayResult, Replayer, Request};
 use serde_json::Value;
 
-use super::site::{Site, contains, engine, guest, says};
+use super::site::{Policy, Site, built, contains, engine, guest, says};
 use portcullis::Outcome;
 
 const PLAN: &[u8] = include_bytes!("../../sample-policies/requests/terraform-plan.json");
@@ -77,15 +77,15 @@ fn masks_and_idempotency_keys_go_together() {
 
 /// A policy that asks for the whole request sees it masked: the guest logs what it reads.
 #[test]
-fn what_a_plan_marks_as_sensitive_is_nowhere() {
+fn the_credentials_of_a_plan_are_nowhere() {
     const PASSWORD: &[u8] = b"notsecret";
     assert!(contains(PLAN, PASSWORD), "the sample has a password");
     let site = Site::new();
     let gate = site.gate(site.set("set", "", &[guest("yes", "00-allow", ""), guest("reads", "03-request", "")]));
     let opened = doors::open(None, PLAN, &DoorOptions::default()).unwrap();
-    assert!(!opened.sensitive.is_empty());
+    assert!(!opened.masks.is_empty());
     let request = Request::parse(&opened.request, portcullis::now()).unwrap();
-    let options = DecideOptions { sensitive: opened.sensitive, ..DecideOptions::default() };
+    let options = DecideOptions { masks: opened.masks, ..DecideOptions::default() };
     let recorded = gate.decide(request, &options).unwrap();
     assert!(!contains(recorded.request().bytes(), PASSWORD) && !contains(recorded.json(), PASSWORD));
     assert!(site.ledger_holds(b"masked:hmac-sha256:"));
@@ -107,4 +107,33 @@ fn a_mask_that_breaks_the_request_decides_nothing() {
     let error = result.unwrap_err();
     assert_eq!(error.code(), "portcullis.mask", "{error}");
     assert_eq!(super::site::size(&gate), events);
+}
+
+/// Whoever writes a plan writes its marks: they must not hide from the policies what these judge.
+#[test]
+fn marks_in_a_plan_hide_nothing_from_policies() {
+    let mut marked: Value = serde_json::from_slice(PLAN).unwrap();
+    for change in marked["resource_changes"].as_array_mut().unwrap() {
+        change["change"]["after_sensitive"] = true.into();
+    }
+    let site = Site::new();
+    let policy = Policy {
+        name: "plan",
+        module: built("terraform-blast-radius"),
+        more: "limits = { fuel = 50_000_000, time-ms = 2_000 }\n".into(),
+    };
+    let gate = site.gate(site.set("set", "", &[policy]));
+    let codes = |text: &[u8]| {
+        let opened = doors::open(Some(doors::Kind::Terraform), text, &DoorOptions::default()).unwrap();
+        let request = Request::parse(&opened.request, portcullis::now()).unwrap();
+        let options = DecideOptions { masks: opened.masks, ..DecideOptions::default() };
+        let recorded = gate.decide(request, &options).unwrap();
+        let view = recorded.view().unwrap();
+        view.findings.iter().map(|finding| finding.code.to_string()).collect::<Vec<_>>()
+    };
+    let honest = codes(PLAN);
+    for code in ["sample.terraform.public-database", "sample.terraform.wide-iam", "sample.terraform.open-port"] {
+        assert!(honest.iter().any(|found| found == code), "{honest:?}");
+    }
+    assert_eq!(codes(marked.to_string().as_bytes()), honest);
 }

@@ -62,6 +62,13 @@ fn human(backtest: &Backtest) -> String {
     }
     let decided = usize::try_from(backtest.decided).unwrap_or(usize::MAX);
     let erased = if backtest.erased > 0 { format!(", {} erased", backtest.erased) } else { String::new() };
+    if backtest.faulted > 0 {
+        _ = writeln!(
+            out,
+            "in {} of them a policy of the candidate failed: what it would say is not known",
+            backtest.faulted
+        );
+    }
     let lenient: u64 = backtest.more_lenient().map(|transition| transition.count).sum();
     _ = writeln!(
         out,

@@ -1,6 +1,7 @@
 //! What one evaluation may touch and use: the store's data, its limiter, and the four functions of the world.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use portcullis_gate::{
     Fault, HistoryAnswer, HistoryCall, HistoryUnavailable, Limits, MAX_HISTORY_QUERIES, Pointer, Request,
@@ -17,6 +18,8 @@ pub(crate) struct Sandbox {
     data: Arc<dyn HostData>,
     /// The request; `None` while the policy is being configured, when every import traps.
     request: Option<Request>,
+    /// Fuel and epochs do not run inside the host: what may take long there looks at the clock itself.
+    started: Instant,
     memory_bytes: usize,
     table_elements: usize,
     host_calls: u64,
@@ -43,6 +46,7 @@ impl Sandbox {
             limits,
             data,
             request,
+            started: Instant::now(),
             memory_bytes: 0,
             table_elements: 0,
             host_calls: 0,
@@ -116,6 +120,17 @@ impl Sandbox {
         self.transfer(bytes)
     }
 
+    /// Refuses to go on in the host past the evaluation's time limit.
+    fn in_time(&self) -> Result<(), Stop> {
+        if self.started.elapsed() > Duration::from_millis(self.limits.time_ms) {
+            return Err(Stop {
+                fault: Fault::Time,
+                detail: format!("more than {} ms, in a call of the host", self.limits.time_ms),
+            });
+        }
+        Ok(())
+    }
+
     /// Counts bytes between guest and host, either way.
     fn transfer(&mut self, bytes: usize) -> Result<(), Stop> {
         self.host_call_bytes = self.host_call_bytes.saturating_add(bytes as u64);
@@ -161,6 +176,7 @@ pub(crate) fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
         let request = sandbox.request.clone();
         let mut values = Vec::with_capacity(pointers.len());
         for pointer in &pointers {
+            sandbox.in_time()?;
             let pointer = parse_pointer(pointer)?;
             let value = request.as_ref().map_or(Value::Missing, |request| request.get(&pointer).into());
             sandbox.transfer(value.text_bytes())?;

@@ -3,9 +3,11 @@
 //! What is masked is replaced before the request is decided, so that what is decided, hashed, recorded and replayed is
 //! the same text. In its place stands a token that the host computes with a key: equal values have equal tokens, and
 //! without the key a token says nothing about its value.
+//!
+//! Which fields are masked is said by the policy set, or fixed by a door by the fields' names. The payload has no say: a
+//! mark in it that hides a value from the record would hide it from the policies too.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 
 use crate::document::{Document, write_string};
 use crate::pointer;
@@ -13,21 +15,20 @@ use crate::pointer;
 /// Most masks of a set.
 pub const MAX_MASKS: usize = 256;
 
-/// A string of a sensitive field is masked wherever else it stands, if it has at least this many bytes: shorter ones
-/// (`true`, `eu`) stand everywhere.
-const MIN_REPEATED_BYTES: usize = 6;
-
 /// Which fields are masked: a JSON pointer in which the segment `*` stands for any one segment and `**` for any number of
 /// them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Mask {
     text: Box<str>,
     segments: Box<[Segment]>,
+    /// Only strings: what else stands there is no secret, and policies go by it.
+    strings: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Segment {
     Named(Box<str>),
+    OneOf(Box<[Box<str>]>),
     Any,
     AnyDepth,
 }
@@ -49,14 +50,29 @@ impl Mask {
         if matches!(segments.last(), None | Some(Segment::AnyDepth)) {
             return Err("would mask the whole request: name the field at its end");
         }
-        Ok(Mask { text: text.into(), segments })
+        Ok(Mask { text: text.into(), segments, strings: false })
     }
 
-    /// The mask of exactly one field.
-    #[must_use]
-    pub fn of_field(pointer: &crate::Pointer) -> Mask {
-        let segments = pointer.segments().iter().map(|name| Segment::Named(name.clone())).collect();
-        Mask { text: pointer.as_str().into(), segments }
+    /// The mask of every string that has one of these names, at any depth below `root`, or that is the member `inner` of what
+    /// has one.
+    ///
+    /// # Errors
+    /// `root` is no JSON pointer.
+    pub fn of_names(root: &str, names: &[&str], inner: Option<&str>) -> Result<Mask, &'static str> {
+        pointer::check(root)?;
+        let above = pointer::segments(root).map(|segment| Segment::Named(segment.as_ref().into()));
+        let names = Segment::OneOf(names.iter().map(|name| (*name).into()).collect());
+        let below = inner.map(|inner| if inner == "*" { Segment::Any } else { Segment::Named(inner.into()) });
+        let segments = above.chain([Segment::AnyDepth, names]).chain(below).collect();
+        Ok(Mask { text: format!("{root}/**/(a secret's name)").into(), segments, strings: true })
+    }
+
+    /// The mask of every string directly below `root`.
+    ///
+    /// # Errors
+    /// `root` is no JSON pointer.
+    pub fn of_members(root: &str) -> Result<Mask, &'static str> {
+        Ok(Mask { strings: true, ..Mask::new(&format!("{root}/*"))? })
     }
 
     /// As it was written.
@@ -67,44 +83,34 @@ impl Mask {
 }
 
 /// The text of a document with what the masks name replaced by `token(value)`, where `value` is the field's compact JSON
-/// text; `None` where no mask matches. Strings of `secret` fields are replaced wherever else they stand.
+/// text; `None` where no mask matches.
 #[must_use]
-pub fn masked(
-    document: &Document,
-    masks: &[Mask],
-    secret: &[Mask],
-    token: &mut dyn FnMut(&str) -> String,
-) -> Option<String> {
-    let all: Vec<&[Segment]> = masks.iter().chain(secret).map(|mask| &*mask.segments).collect();
-    let secrets: Vec<&[Segment]> = secret.iter().map(|mask| &*mask.segments).collect();
-    let mut repeated = HashSet::new();
-    find(document, ROOT, &secrets, &mut |value| strings(document, value, &mut repeated));
-    let mut masking = Masking { document, repeated, token, replaced: false };
+pub fn masked(document: &Document, masks: &[Mask], token: &mut dyn FnMut(&str) -> String) -> Option<String> {
+    let all: Vec<State<'_>> = masks.iter().map(|mask| (&*mask.segments, mask.strings)).collect();
+    let mut masking = Masking { document, token, replaced: false };
     let mut out = String::with_capacity(document.text().len());
     masking.write(ROOT, &all, &mut out);
     masking.replaced.then_some(out)
 }
+
+/// What is left of a mask, and whether it is of strings only.
+type State<'m> = (&'m [Segment], bool);
 
 /// The whole document.
 const ROOT: u32 = 0;
 
 struct Masking<'d> {
     document: &'d Document,
-    /// Strings that are masked wherever they stand.
-    repeated: HashSet<&'d str>,
     token: &'d mut dyn FnMut(&str) -> String,
     replaced: bool,
 }
 
 impl Masking<'_> {
     /// Writes a value, with what is left of the masks above it. Recursion is as deep as the document, which is bounded.
-    fn write(&mut self, value: u32, masks: &[&[Segment]], out: &mut String) {
+    fn write(&mut self, value: u32, masks: &[State<'_>], out: &mut String) {
         let document = self.document;
-        let Some((open, close)) = document.brackets(value) else {
-            match document.string(value) {
-                Some(text) if self.repeated.contains(text) => self.replace(value, out),
-                _ => document.write(value, out),
-            }
+        let Some((open, close)) = document.brackets(value).filter(|_| !masks.is_empty()) else {
+            document.write(value, out);
             return;
         };
         out.push(open);
@@ -117,7 +123,12 @@ impl Masking<'_> {
                 out.push(':');
             }
             let (below, ends) = step(masks, &name(key, place));
-            if ends { self.replace(member, out) } else { self.write(member, &below, out) }
+            let replace = match ends {
+                Some(true) => document.string(member).is_some(),
+                Some(false) => true,
+                None => false,
+            };
+            if replace { self.replace(member, out) } else { self.write(member, &below, out) }
         }
         out.push(close);
     }
@@ -130,55 +141,41 @@ impl Masking<'_> {
     }
 }
 
-/// Calls `found` for each value that one of the masks names.
-fn find(document: &Document, value: u32, masks: &[&[Segment]], found: &mut dyn FnMut(u32)) {
-    if masks.is_empty() {
-        return;
-    }
-    for (place, (key, member)) in document.members(value).enumerate() {
-        let (below, ends) = step(masks, &name(key, place));
-        if ends { found(member) } else { find(document, member, &below, found) }
-    }
-}
-
-/// Collects the strings in a value that are long enough to be told from others.
-fn strings<'d>(document: &'d Document, value: u32, out: &mut HashSet<&'d str>) {
-    out.extend(document.string(value).filter(|text| text.len() >= MIN_REPEATED_BYTES));
-    for (_, member) in document.members(value) {
-        strings(document, member, out);
-    }
-}
-
 /// A member's name in a pointer: its key, or its place in an array.
 fn name(key: Option<&str>, place: usize) -> Cow<'_, str> {
     key.map_or_else(|| place.to_string().into(), Cow::Borrowed)
 }
 
-/// What is left of the masks one segment further down, and whether one of them ends there.
-fn step<'m>(masks: &[&'m [Segment]], name: &str) -> (Vec<&'m [Segment]>, bool) {
+/// What is left of the masks one segment further down; and where one of them ends there, whether it is of strings only.
+fn step<'m>(masks: &[State<'m>], name: &str) -> (Vec<State<'m>>, Option<bool>) {
     let mut next = Vec::new();
-    let mut ends = false;
-    let mut open: Vec<&'m [Segment]> = masks.to_vec();
-    while let Some(mask) = open.pop() {
+    let mut ends: Option<bool> = None;
+    let mut open: Vec<State<'m>> = masks.to_vec();
+    while let Some((mask, strings)) = open.pop() {
         let Some((first, rest)) = mask.split_first() else { continue };
-        match first {
+        let matches = match first {
             Segment::AnyDepth => {
                 // No segment, or this one and perhaps more.
-                open.push(rest);
-                keep(&mut next, mask);
+                open.push((rest, strings));
+                keep(&mut next, (mask, strings));
+                continue;
             }
-            Segment::Named(wanted) if **wanted != *name => {}
-            Segment::Named(_) | Segment::Any => match rest {
-                [] => ends = true,
-                _ => keep(&mut next, rest),
-            },
+            Segment::Named(wanted) => **wanted == *name,
+            Segment::OneOf(wanted) => wanted.iter().any(|wanted| **wanted == *name),
+            Segment::Any => true,
+        };
+        match rest {
+            _ if !matches => {}
+            // A mask of everything is stricter than one of strings.
+            [] => ends = Some(ends.unwrap_or(true) && strings),
+            _ => keep(&mut next, (rest, strings)),
         }
     }
     (next, ends)
 }
 
 /// Keeps each state once: several `**` in one mask would otherwise multiply with the depth.
-fn keep<'m>(states: &mut Vec<&'m [Segment]>, state: &'m [Segment]) {
+fn keep<'m>(states: &mut Vec<State<'m>>, state: State<'m>) {
     if !states.contains(&state) {
         states.push(state);
     }
@@ -188,10 +185,13 @@ fn keep<'m>(states: &mut Vec<&'m [Segment]>, state: &'m [Segment]) {
 mod tests {
     use super::*;
 
-    fn apply(masks: &[&str], secret: &[&str], text: &str) -> Option<String> {
-        let all = |masks: &[&str]| masks.iter().map(|mask| Mask::new(mask).unwrap()).collect::<Vec<_>>();
+    fn apply(masks: &[&str], text: &str) -> Option<String> {
+        apply_all(&masks.iter().map(|mask| Mask::new(mask).unwrap()).collect::<Vec<_>>(), text)
+    }
+
+    fn apply_all(masks: &[Mask], text: &str) -> Option<String> {
         let document = Document::parse(text.as_bytes()).unwrap();
-        masked(&document, &all(masks), &all(secret), &mut |value| format!("<{value}>"))
+        masked(&document, masks, &mut |value| format!("<{value}>"))
     }
 
     #[test]
@@ -204,21 +204,36 @@ mod tests {
             ("/**/p", r#"{"a":{"b":1,"c":[{"p":"<\"x\">"},{"p":"<2>","q":{"p":"<null>"}}]},"p":"<\"y\">"}"#),
             ("/a/**/q", r#"{"a":{"b":1,"c":[{"p":"x"},{"p":2,"q":"<{\"p\":null}>"}]},"p":"y"}"#),
         ] {
-            assert_eq!(apply(&[mask], &[], text).as_deref(), Some(expected), "{mask}");
+            assert_eq!(apply(&[mask], text).as_deref(), Some(expected), "{mask}");
         }
         for mask in ["/a/z", "/b", "/a/b/c", "/p/p"] {
-            assert_eq!(apply(&[mask], &[], text), None, "{mask}");
+            assert_eq!(apply(&[mask], text), None, "{mask}");
         }
-        assert_eq!(apply(&[], &[], text), None);
+        assert_eq!(apply(&[], text), None);
     }
 
     #[test]
-    fn a_secret_is_masked_wherever_it_stands_again() {
-        let text = r#"{"db":{"password":"hunter22","user":"app"},"config":[{"value":"hunter22"},"app","hunter2"]}"#;
-        let expected = r#"{"db":{"password":"<\"hunter22\">","user":"app"},"config":[{"value":"<\"hunter22\">"},"app","hunter2"]}"#;
-        assert_eq!(apply(&[], &["/db/password"], text).as_deref(), Some(expected));
-        // Short ones stand everywhere and mean nothing.
-        assert_eq!(apply(&[], &["/a"], r#"{"a":"on","b":"on"}"#).as_deref(), Some(r#"{"a":"<\"on\">","b":"on"}"#));
+    fn masks_of_names_are_of_strings_only() {
+        let text = r#"{"x":{"password":"p","a":[{"token":"t","secret":true,"password":{"password":"q"}}],"name":"n"},"password":"r"}"#;
+        let names = Mask::of_names("/x", &["password", "token", "secret"], None).unwrap();
+        assert_eq!(
+            apply_all(&[names], text).unwrap(),
+            r#"{"x":{"password":"<\"p\">","a":[{"token":"<\"t\">","secret":true,"password":{"password":"<\"q\">"}}],"name":"n"},"password":"r"}"#
+        );
+        let inner = Mask::of_names("/x", &["password"], Some("value")).unwrap();
+        let text = r#"{"x":{"password":{"value":"p","other":"o"},"value":"v"}}"#;
+        assert_eq!(
+            apply_all(&[inner], text).unwrap(),
+            r#"{"x":{"password":{"value":"<\"p\">","other":"o"},"value":"v"}}"#
+        );
+        let members = Mask::of_members("/x").unwrap();
+        assert_eq!(
+            apply_all(&[members.clone()], r#"{"x":{"a":"s","b":1,"c":["s"]}}"#).unwrap(),
+            r#"{"x":{"a":"<\"s\">","b":1,"c":["s"]}}"#
+        );
+        // One of everything at the same place goes before one of strings.
+        let all = Mask::new("/x/b").unwrap();
+        assert_eq!(apply_all(&[members, all], r#"{"x":{"b":1}}"#).unwrap(), r#"{"x":{"b":"<1>"}}"#);
     }
 
     #[test]
@@ -234,7 +249,7 @@ mod tests {
     fn many_stars_do_not_multiply() {
         let deep = format!("{}1{}", "[".repeat(60), "]".repeat(60));
         let mask = "/**".repeat(30) + "/0";
-        assert!(apply(&[&mask], &[], &deep).is_some());
+        assert!(apply(&[&mask], &deep).is_some());
     }
 
     proptest::proptest! {
@@ -243,11 +258,11 @@ mod tests {
         fn no_secret_survives(noise in proptest::collection::vec("[a-z]{1,8}", 0..6), deep in 0usize..8) {
             let mut value = serde_json::json!({ "password": "s3cr3t-value", "noise": noise });
             for _ in 0..deep {
-                value = serde_json::json!([{ "inner": value, "again": "s3cr3t-value" }]);
+                value = serde_json::json!([{ "inner": value, "password": ["s3cr3t-value"] }]);
             }
             let document = Document::parse(value.to_string().as_bytes()).unwrap();
             let secret = [Mask::new("/**/password").unwrap()];
-            let out = masked(&document, &[], &secret, &mut |_| "masked".into()).expect("matches");
+            let out = masked(&document, &secret, &mut |_| "masked".into()).expect("matches");
             proptest::prop_assert!(!out.contains("s3cr3t"), "{}", out);
             proptest::prop_assert!(Document::parse(out.as_bytes()).is_ok());
         }

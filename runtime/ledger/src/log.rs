@@ -57,7 +57,8 @@ impl Default for LedgerOptions {
             origin: None,
             max_queue: 4096,
             max_batch: 1024,
-            lock_wait: sqlite.lock_wait,
+            // Commands that follow each other in a pipeline, and a verification, hold it for moments.
+            lock_wait: Duration::from_secs(5),
             page_bytes: sqlite.page_bytes,
         }
     }

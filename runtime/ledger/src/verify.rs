@@ -112,7 +112,8 @@ pub enum ProblemCode {
 /// # Errors
 /// [`StoreError`] only where the file cannot be opened as a ledger at all.
 pub fn verify_file(path: &Path, copies: &[PathBuf], key: Option<&VerifierKey>) -> Result<Verification, StoreError> {
-    let lock = WriterLock::take(path, std::time::Duration::ZERO);
+    // A process that is just being started by this one holds its locks too, for a moment.
+    let lock = WriterLock::take(path, std::time::Duration::from_secs(1));
     let wal = PathBuf::from(format!("{}-wal", path.display()));
     let unmoved = std::fs::metadata(&wal).is_ok_and(|wal| wal.len() > 0);
     let unchecked = match &lock {

@@ -26,6 +26,9 @@ pub struct Compared {
     /// The candidate's strictest finding.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
+    /// Policies of the candidate that gave no answer: their faults count as their levels, so the outcome may say deny
+    /// where the policy, once it works, would not.
+    pub faulted: usize,
 }
 
 /// How many decisions go from one outcome to another.
@@ -48,6 +51,8 @@ pub struct Backtest {
     pub decided: u64,
     /// Decisions whose request was erased.
     pub erased: u64,
+    /// Decisions in which a policy of the candidate gave no answer: they say nothing of it.
+    pub faulted: u64,
     /// From the strictest recorded outcome to the most lenient.
     pub transitions: Vec<Transition>,
 }
@@ -66,7 +71,7 @@ pub fn compare(reader: &Arc<Reader>, id: Uuid, candidate: &PolicySet) -> Result<
     let stored = Stored::read(reader, id)?;
     let from = stored.body()?.outcome;
     let (Some(request), Some(decision)) = (&stored.request, &stored.decision) else {
-        return Ok(Compared { id, from, to: None, code: None });
+        return Ok(Compared { id, from, to: None, code: None, faulted: 0 });
     };
     let damaged = |problem: String| ReplayError::Damaged { index: stored.index, problem };
     let recorded = DecisionView::parse(decision).map_err(|error| damaged(error.to_string()))?;
@@ -77,7 +82,7 @@ pub fn compare(reader: &Arc<Reader>, id: Uuid, candidate: &PolicySet) -> Result<
     let options = DecideOptions { history: HistorySource::Ledger(past), ..DecideOptions::default() };
     let again = candidate.decide(&request, &options);
     let code = again.findings().next().map(|finding| finding.code.into_owned());
-    Ok(Compared { id, from, to: Some(again.outcome()), code })
+    Ok(Compared { id, from, to: Some(again.outcome()), code, faulted: again.evaluated().faulted })
 }
 
 impl Backtest {
@@ -92,6 +97,7 @@ impl Backtest {
                 continue;
             };
             backtest.decided = backtest.decided.saturating_add(1);
+            backtest.faulted = backtest.faulted.saturating_add(u64::from(one.faulted > 0));
             let transition = transitions.entry((one.from, to)).or_insert_with(|| Transition {
                 from: one.from,
                 to,

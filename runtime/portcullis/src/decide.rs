@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use portcullis_engine::{Evaluation, History, Policy};
-use portcullis_gate::{Call, Decision, Faulted, Pointer, PolicyRun, Request, Said, Selection, decide, select};
+use portcullis_gate::{Call, Decision, Faulted, Mask, PolicyRun, Request, Said, Selection, decide, select};
 use uuid::Uuid;
 
 use crate::{HistorySource, PolicySet};
@@ -17,8 +17,8 @@ pub struct DecideOptions {
     pub history: HistorySource,
     /// Under the same key, the same request gets the same decision, and another request is refused.
     pub idempotency_key: Option<String>,
-    /// Fields that the payload itself marks as sensitive: masked like those that the set's masks name.
-    pub sensitive: Vec<Pointer>,
+    /// What a door masks of its payload, beside what the set's masks name.
+    pub masks: Vec<Mask>,
 }
 
 impl PolicySet {

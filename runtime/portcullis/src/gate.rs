@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use portcullis_engine::{Engine, EngineError, EngineOptions};
-use portcullis_gate::{Decision, Mask, Pointer, Request, RequestError, Sha256, masked};
+use portcullis_gate::{Decision, Mask, Request, RequestError, Sha256, masked};
 use portcullis_ledger::store::HistoryQuery as Question;
-use portcullis_ledger::{Appended, Ledger, LedgerOptions, StoreError, keyed_digest};
+use portcullis_ledger::{
+    Appended, Checkpoint, Ledger, LedgerOptions, StoreError, keyed_digest, leaf_hash, verify_inclusion,
+};
 use uuid::Uuid;
 
 use crate::past::{LedgerHistory, asked};
@@ -19,6 +21,9 @@ use crate::{DecideOptions, HistorySource, Permission, PolicySet, SetError, activ
 
 /// The code of the deny where a decision could not be recorded.
 pub const LEDGER_UNAVAILABLE: &str = "portcullis.ledger-unavailable";
+
+/// How long to wait for the checkpoint of an event that was committed just now.
+const CHECKPOINT_WAIT: Duration = Duration::from_secs(5);
 
 /// How often a decision is made anew because what policies were told of the past is no longer so.
 const MAX_TRIES: u32 = 8;
@@ -217,7 +222,7 @@ impl Gate {
     pub fn decide(&self, request: Request, options: &DecideOptions) -> Result<Recorded, DecideError> {
         let _place = InFlight::take(self)?;
         let active = Arc::clone(&self.active.read().unwrap_or_else(PoisonError::into_inner));
-        let mut request = self.mask(request, &active.set, &options.sensitive)?;
+        let mut request = self.mask(request, &active.set, &options.masks)?;
         let mut turn = None;
         let options = DecideOptions { history: self.history(), ..options.clone() };
         for tries in 1..=MAX_TRIES {
@@ -295,9 +300,9 @@ impl Gate {
                 Ok(Some(Recorded::committed(&decision, json, Place::Ledger { index: commit.index })))
             }
             Ok(Appended::Repeated { index, decision: earlier }) => {
-                let leaf = ledger.reader().and_then(|reader| reader.with(|store| store.leaf(index)));
-                let leaf = leaf.map_err(|error| error.to_string());
-                match leaf.and_then(|leaf| Recorded::repeated(index, leaf, earlier, decision.request())) {
+                match proven(ledger, index)
+                    .and_then(|leaf| Recorded::repeated(index, &leaf, earlier, decision.request()))
+                {
                     Ok(recorded) => Ok(Some(recorded)),
                     Err(reason) => Ok(Some(unrecorded(decision, &reason))),
                 }
@@ -309,20 +314,36 @@ impl Gate {
         }
     }
 
-    /// The request as the set's masks and the payload's own marks leave it.
-    fn mask(&self, request: Request, set: &PolicySet, sensitive: &[Pointer]) -> Result<Request, DecideError> {
-        let secret: Vec<Mask> = sensitive.iter().map(Mask::of_field).collect();
-        let masks = set.pinned().definition.masks();
-        if masks.is_empty() && secret.is_empty() {
+    /// The request as the masks of the set and of the door leave it.
+    fn mask(&self, request: Request, set: &PolicySet, door: &[Mask]) -> Result<Request, DecideError> {
+        let masks = [set.pinned().definition.masks(), door].concat();
+        if masks.is_empty() {
             return Ok(request);
         }
         let key = self.masking.as_bytes();
         let mut token = |value: &str| format!("masked:hmac-sha256:{}", keyed_digest(key, value.as_bytes()));
-        match masked(request.document(), masks, &secret, &mut token) {
+        match masked(request.document(), &masks, &mut token) {
             None => Ok(request),
             Some(text) => Request::parse(text.as_bytes(), request.now()).map_err(DecideError::Masked),
         }
     }
+}
+
+/// The event of that index, proven to be in the tree that this process signed: rows of the file are not believed.
+fn proven(ledger: &Ledger, index: u64) -> Result<Vec<u8>, String> {
+    let prove = || -> Result<Vec<u8>, StoreError> {
+        let reader = ledger.reader()?;
+        let missing = || StoreError::Damaged { problem: format!("event {index} is missing") };
+        let leaf = reader.with(|store| store.leaf(index))?.ok_or_else(missing)?;
+        let note = ledger.checkpoint_of(index.saturating_add(1), CHECKPOINT_WAIT)?;
+        let damaged = |problem: String| StoreError::Damaged { problem: format!("event {index}: {problem}") };
+        let checkpoint = Checkpoint::open(&note, ledger.verifier_key()).map_err(|error| damaged(error.to_string()))?;
+        let proof = reader.prove_inclusion(index, checkpoint.size())?;
+        verify_inclusion(&leaf_hash(&leaf), index, checkpoint.size(), &proof, &checkpoint.root())
+            .map_err(|error| damaged(error.to_string()))?;
+        Ok(leaf)
+    };
+    prove().map_err(|error| error.to_string())
 }
 
 /// A decision that is in no ledger: denied, whatever the policies said.

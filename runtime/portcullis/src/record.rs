@@ -183,7 +183,7 @@ impl Recorded {
     /// A decision that was made before under the same idempotency key: the bytes that its event commits to, or none.
     pub(crate) fn repeated(
         index: u64,
-        leaf: Option<Vec<u8>>,
+        leaf: &[u8],
         payload: Option<StoredPayload>,
         request: &Request,
     ) -> Result<Recorded, String> {
@@ -193,8 +193,7 @@ impl Recorded {
                 return Err(format!("the decision of this idempotency key (event {index}) was erased"));
             }
         };
-        let leaf = leaf.ok_or_else(|| format!("event {index} is missing"))?;
-        let event = Event::decode(&leaf).map_err(|error| format!("event {index}: {error}"))?;
+        let event = Event::decode(leaf).map_err(|error| format!("event {index}: {error}"))?;
         match event.body {
             Body::Decision(body) if body.decision.opens(&payload.salt, &payload.bytes) => {}
             _ => return Err(format!("event {index} does not commit to the decision that is stored with it")),

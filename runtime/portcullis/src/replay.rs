@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use portcullis_engine::Engine;
-use portcullis_gate::{DecisionView, EngineIdentity, Outcome, Request, Sha256};
+use portcullis_gate::{DecisionView, EngineIdentity, Outcome, PolicyTrace, Request, Sha256};
 use portcullis_ledger::store::StoredPayload;
 use portcullis_ledger::{Body, DecisionBody, Event, Reader, ReplayResult, RequestErased, StoreError};
 use serde::Serialize;
@@ -204,7 +204,8 @@ impl<'r> Replayer<'r> {
         if expected == found {
             return Ok(done(ReplayResult::Match, Some(again.outcome()), None));
         }
-        if let Some(policy) = timed_out(&recorded).or_else(|| timed_out(&again_view)) {
+        let late: Vec<String> = timed_out(&recorded).chain(timed_out(&again_view)).collect();
+        if let Some(policy) = late.first().filter(|_| alike_but_for(&recorded, &again_view, &late)) {
             let reason = format!("the policy {policy} ran into its limit on wall time, which no replay can repeat");
             return Ok(done(ReplayResult::HostTimeLimit, Some(again.outcome()), Some(reason)));
         }
@@ -256,10 +257,22 @@ fn comparable(mut view: DecisionView<'_>) -> Result<Vec<u8>, serde_json::Error> 
     serde_json::to_vec(&view)
 }
 
-/// A policy whose verdict was cut short by the clock.
-fn timed_out(view: &DecisionView<'_>) -> Option<String> {
-    let faulted = view.policies.iter().find(|policy| policy.fault.as_ref().is_some_and(|f| f.code == "fault.time"));
-    faulted.map(|policy| policy.name.to_string())
+/// Policies whose verdicts were cut short by the clock.
+fn timed_out<'v>(view: &'v DecisionView<'_>) -> impl Iterator<Item = String> + 'v {
+    let late =
+        view.policies.iter().filter(|policy| policy.fault.as_ref().is_some_and(|fault| fault.code == "fault.time"));
+    late.map(|policy| policy.name.to_string())
+}
+
+/// Whether every other policy said the same, with the same fuel, of the same request and set.
+fn alike_but_for(one: &DecisionView<'_>, other: &DecisionView<'_>, late: &[String]) -> bool {
+    let others = |view: &DecisionView<'_>| -> Vec<PolicyTrace<'static>> {
+        let view = view.clone().into_owned();
+        let policies = view.policies.into_iter().filter(|policy| !late.contains(&policy.name.to_string()));
+        // Whether a verdict decides depends on the others.
+        policies.map(|policy| PolicyTrace { duration_us: None, contributes: false, ..policy }).collect()
+    };
+    one.policy_set == other.policy_set && one.request_sha256 == other.request_sha256 && others(one) == others(other)
 }
 
 /// The JSON pointer of the first member that differs, with both values cut short.

@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 
+use portcullis::Place;
 use portcullis_gate::{DecisionFinding, Outcome};
 
 use super::{Decided, Payload, human, words};
@@ -42,6 +43,9 @@ pub fn step_summary(payloads: &[Payload]) -> String {
 
 fn push_decision(out: &mut String, source: &str, decided: &Decided) {
     let decision = &decided.view;
+    if decided.place == Place::DryRun {
+        push_command(out, "warning", source, "DRY RUN", "not recorded: nothing may go on because of it");
+    }
     let mut annotated = false;
     for finding in decision.findings.iter().filter(|finding| finding.outcome != Outcome::Allow) {
         let command = if finding.outcome.proceeds() { "warning" } else { "error" };
@@ -70,6 +74,9 @@ fn push_summary(out: &mut String, source: &str, decided: &Decided) {
     let decision = &decided.view;
     let outcome = decision.outcome;
     let degraded = if decision.degraded { ", degraded" } else { "" };
+    if decided.place == Place::DryRun {
+        _ = writeln!(out, "\n**DRY RUN**: not recorded, nothing may go on because of it");
+    }
     _ = writeln!(out, "\n### {} {outcome}: {source}\n", words::symbol(outcome));
     _ = writeln!(out, "{}: {}{degraded}\n", markdown(&decided.asked), words::meaning(outcome));
     out.push_str("| outcome | why | code | policy |\n| --- | --- | --- | --- |\n");

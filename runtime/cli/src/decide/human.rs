@@ -143,6 +143,9 @@ fn push_identity(out: &mut String, decided: &Decided) {
         Place::Ledger { index } => _ = writeln!(out, "  {FAINT}recorded as event {index}{FAINT:#}"),
         Place::Repeated { index } => {
             _ = writeln!(out, "  {FAINT}the same request was decided before, under this key: event {index}{FAINT:#}");
+            if decision.proceed && !decided.holds {
+                _ = writeln!(out, "  {ERROR}EXPIRED{ERROR:#} it holds no longer: ask with a new key");
+            }
         }
         Place::DryRun => _ = writeln!(out, "  {ERROR}DRY RUN{ERROR:#} not recorded: nothing may go on because of it"),
         Place::Nowhere { reason } => _ = writeln!(out, "  {ERROR}NOT RECORDED{ERROR:#} {}", shown(reason)),

@@ -51,6 +51,7 @@ fn case(payload: &Payload, decided: &Decided) -> TestCase {
         case.set_system_out(lines.join("\n"));
     }
     for (name, value) in [
+        ("dry-run", (decided.place == portcullis::Place::DryRun).to_string()),
         ("outcome", decision.outcome.to_string()),
         ("degraded", decision.degraded.to_string()),
         ("decision", decision.id.map(|id| id.to_string()).unwrap_or_default()),

@@ -40,6 +40,8 @@ pub struct Decided {
     pub asked: String,
     pub view: DecisionView<'static>,
     pub place: Place,
+    /// Whether it still holds, or was a rehearsal from the start.
+    pub holds: bool,
 }
 
 /// Why there is no decision. Nothing proceeds.
@@ -68,6 +70,8 @@ pub fn run(args: &DecideArgs) -> anyhow::Result<Exit> {
 
     print(args.format, &payloads)?;
     let exits = payloads.iter().map(|payload| match &payload.decided {
+        // A decision of an earlier request that holds no longer lets nothing go on.
+        Ok(decided) if decided.view.outcome.proceeds() && !decided.holds => Exit::Error,
         Ok(decided) => decided.view.outcome.into(),
         Err(_) => Exit::Error,
     });
@@ -103,12 +107,13 @@ fn decide(args: &DecideArgs, options: &DoorOptions, gate: &Gate, source: &input:
     let options = DecideOptions {
         correlation_id: args.correlation_id.clone().or(opened.uid),
         idempotency_key: args.idempotency_key.clone(),
-        sensitive: opened.sensitive,
+        masks: opened.masks,
         ..DecideOptions::default()
     };
     let recorded = gate.decide(request, &options)?;
     let view = recorded.view().map_err(|error| Undecided::new("portcullis.record", error.to_string()))?;
-    Ok(Decided { asked: asked(recorded.request()), view: view.into_owned(), place: recorded.place().clone() })
+    let holds = recorded.permission().is_some() || *recorded.place() == Place::DryRun;
+    Ok(Decided { asked: asked(recorded.request()), view: view.into_owned(), place: recorded.place().clone(), holds })
 }
 
 /// Shows what is worth knowing about the manifest although it is no error.

@@ -142,6 +142,7 @@ fn payload(source: &str, decision: Decision) -> Payload {
         asked: asked(decision.request()),
         view: decision.view().into_owned(),
         place: Place::Ledger { index: 7 },
+        holds: true,
     };
     Payload { source: source.into(), decided: Ok(decided) }
 }

@@ -85,7 +85,15 @@ fn erase(
     let body = Body::RequestErased(RequestErased { decision, index, parts, reason, reference });
     let event = Event { id: Uuid::now_v7(), time: Time::new(Timestamp::now())?, body };
     match ledger.append(Entry::new(&event)?)? {
-        Appended::Committed(commit) => Ok(commit.index),
+        Appended::Committed(commit) => {
+            if commit.scrub_pending {
+                report::warning(
+                    "a reader has the ledger open, so its write-ahead log still holds the erased bytes; they go when the \
+                     ledger is closed, or with a later entry",
+                );
+            }
+            Ok(commit.index)
+        }
         other => anyhow::bail!("the ledger answered {other:?}"),
     }
 }

@@ -150,6 +150,15 @@ pub fn signing_key(args: &LedgerArgs) -> anyhow::Result<SigningKey> {
         .with_context(|| format!("{}: there is no signing key; name it with --ledger-key FILE", file.display()))
 }
 
+/// The public half of the key beside a ledger, where this user can read it.
+#[must_use]
+pub fn own_key(args: &LedgerArgs, path: &Path) -> Option<VerifierKey> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".key");
+    let file = args.ledger_key.clone().unwrap_or_else(|| beside.into());
+    Some(read_signing_key(&file).ok()??.verifier().clone())
+}
+
 /// The public key in a file, as `ledger export` writes it.
 ///
 /// # Errors
@@ -190,7 +199,7 @@ pub fn decided(stored: &Stored) -> anyhow::Result<Option<Decided>> {
     let request = stored.request.as_deref().map(|bytes| Request::parse(bytes, now)).transpose()?;
     let asked = request.as_ref().map_or_else(|| of_event(&stored.event), asked);
     let place = portcullis::Place::Ledger { index: stored.index };
-    Ok(Some(Decided { asked, view: view.into_owned(), place }))
+    Ok(Some(Decided { asked, view: view.into_owned(), place, holds: true }))
 }
 
 /// What an event itself says of its request.

@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use portcullis_ledger::{Pages, Problem, StoreError, Verification, verify_file};
 use serde_json::json;
 
-use super::{copies, path, public_key};
+use super::{copies, own_key, path, public_key};
 use crate::args::{ReportFormat, VerifyArgs};
 use crate::exit::Exit;
 use crate::progress::Spinner;
@@ -23,7 +23,11 @@ pub fn run(args: &VerifyArgs) -> anyhow::Result<Exit> {
         Some(file) => file.clone(),
         None => path(&args.ledger)?,
     };
-    let key = args.key.as_deref().map(public_key).transpose()?;
+    let key = match &args.key {
+        Some(file) => Some(public_key(file)?),
+        // Whoever replaced the ledger may not have had its key.
+        None => own_key(&args.ledger, &file),
+    };
     let copies = if args.no_checkpoint { Vec::new() } else { copies(&args.ledger, &file) };
     let started = Instant::now();
     let found = {

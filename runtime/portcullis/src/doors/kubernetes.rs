@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::read::Payload;
 use super::write::{self, Native};
-use super::{DoorError, DoorOptions, Kind, Opened};
+use super::{DoorError, DoorOptions, Kind, Opened, sensitive};
 
 const OPERATIONS: [&str; 4] = ["CREATE", "UPDATE", "DELETE", "CONNECT"];
 
@@ -61,5 +61,8 @@ pub(super) fn open(document: &Document, options: &DoorOptions) -> Result<Opened,
         payload: ("kubernetes", &request),
     }
     .write(&payload, Kind::Kubernetes, options)?;
-    Ok(Opened { uid: Some(uid.to_owned()), ..opened })
+    // The API server says the kind, not who writes the object.
+    let secret = payload.required_text("/request/kind/kind")? == "Secret";
+    let masks = if secret { sensitive::of_secret()? } else { Vec::new() };
+    Ok(Opened { uid: Some(uid.to_owned()), masks, ..opened })
 }

@@ -23,7 +23,7 @@ mod write;
 
 use std::collections::BTreeMap;
 
-use portcullis_gate::{Document, Pointer, RequestError};
+use portcullis_gate::{Document, Mask, RequestError};
 
 pub use guess::guess;
 
@@ -74,8 +74,8 @@ pub struct Opened {
     pub request: Vec<u8>,
     /// The `uid` of an AdmissionReview, which its answer must repeat.
     pub uid: Option<String>,
-    /// Fields of the request that the payload marks as sensitive.
-    pub sensitive: Vec<Pointer>,
+    /// What is masked of such a payload, whatever the policy set says.
+    pub masks: Vec<Mask>,
 }
 
 /// Why a door refused a payload. Nothing proceeds.

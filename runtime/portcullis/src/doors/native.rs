@@ -14,5 +14,5 @@ pub(super) fn open(document: &Document, options: &DoorOptions) -> Result<Opened,
             ("context", !options.context.is_empty()),
         ],
     )?;
-    Ok(Opened { kind: Kind::Native, request: document.text().as_bytes().to_vec(), uid: None, sensitive: Vec::new() })
+    Ok(Opened { kind: Kind::Native, request: document.text().as_bytes().to_vec(), uid: None, masks: Vec::new() })
 }

@@ -1,8 +1,7 @@
 //! Terraform plans as JSON, format version 1.
 //!
 //! A plan says what would change, not who asks for it nor where it will be applied: that comes from the
-//! options. Sensitive values stand in a plan as plain text, beside marks that say so: the door names them, so that a
-//! gate masks them.
+//! options. Sensitive values stand in a plan as plain text: credentials are masked by the names of their attributes.
 
 use portcullis_gate::Document;
 
@@ -38,5 +37,5 @@ pub(super) fn open(document: &Document, options: &DoorOptions) -> Result<Opened,
         payload: ("terraform", write::source(document)),
     }
     .write(&payload, Kind::Terraform, options)?;
-    Ok(Opened { sensitive: sensitive::marked(document, "/context/terraform")?, ..opened })
+    Ok(Opened { masks: sensitive::of_plan()?, ..opened })
 }

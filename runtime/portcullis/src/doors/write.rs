@@ -55,7 +55,7 @@ impl Native<'_> {
         }
         push_member(&mut out, member, payload);
         out.push_str("}}");
-        Ok(Opened { kind, request: out.into_bytes(), uid: None, sensitive: Vec::new() })
+        Ok(Opened { kind, request: out.into_bytes(), uid: None, masks: Vec::new() })
     }
 }
 
