@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
-use portcullis::{DecideError, DecideOptions, Gate, Ledger, LedgerOptions, Outcome, Recorded};
+use portcullis::{
+    DecideError, DecideOptions, Engine, EngineOptions, Gate, Ledger, LedgerOptions, Outcome, PolicySet, Recorded,
+};
 
 use super::site::{Site, codes, guest, request, says, size};
 
@@ -89,9 +91,13 @@ fn a_full_queue_is_shed() {
 #[test]
 fn more_evaluations_than_sandboxes_wait() {
     let site = Site::new();
-    let busy = guest("busy", "01-loop", "");
-    let gate = Gate::new(site.set("set", "", &[guest("yes", "00-allow", ""), busy]), site.ledger(), 1024).unwrap();
-    let results = at_once(&gate, 400);
+    let folder = site.write_set("set", "", &[guest("busy", "01-loop", "limits = { fuel = 100_000_000 }")]);
+    // As many as a gate evaluates at once on this machine, and a few for the policies themselves.
+    let processors = u32::try_from(std::thread::available_parallelism().unwrap().get()).unwrap();
+    let instances = (processors * 4).clamp(16, 128) + 4;
+    let engine = Engine::new(&EngineOptions { instances, ..EngineOptions::default() }).unwrap();
+    let gate = Gate::new(PolicySet::open(&folder, &engine).unwrap(), site.ledger(), 1024).unwrap();
+    let results = at_once(&gate, usize::try_from(instances).unwrap() * 4);
     for recorded in results.iter().map(|result| result.as_ref().unwrap()) {
         assert_eq!(codes(recorded)[0], "fault.fuel");
     }
