@@ -74,7 +74,7 @@ fn the_same_set_changes_nothing() {
 
 #[test]
 fn transitions_are_listed_from_the_strictest() {
-    let compared = |from, to| Compared { id: Uuid::nil(), from, to: Some(to), code: None };
+    let compared = |from, to| Compared { id: Uuid::nil(), from, to: Some(to), code: None, faulted: 0 };
     use Outcome::{Allow, Deny, Warn};
     let backtest =
         Backtest::of([compared(Allow, Allow), compared(Deny, Warn), compared(Allow, Deny), compared(Deny, Warn)]);
