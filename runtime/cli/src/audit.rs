@@ -1,10 +1,12 @@
 //! `portcullis audit`: one decision in one page.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
-use portcullis::{Reader, ReplayResult, Replayer, Stored};
-use portcullis_ledger::{leaf_hash, verify_inclusion};
+use anyhow::Context as _;
+use portcullis::{Reader, ReplayResult, Replayed, Replayer, Stored};
+use portcullis_ledger::{Checkpoint, leaf_hash, verify_consistency, verify_inclusion};
 use serde::Serialize;
 use serde_json::json;
 
@@ -117,12 +119,48 @@ fn checks(args: &AuditArgs, reader: &Reader, stored: &Stored) -> anyhow::Result<
     }
     if !erased {
         let replayed = Replayer::new(reader, cache::engine(&args.cache)?).replay(stored.event.id);
-        let result = match replayed {
-            Ok(replayed) if replayed.result == ReplayResult::Match => Ok(()),
-            Ok(replayed) => Err(replayed.reason.unwrap_or_else(|| format!("{:?}", replayed.result))),
-            Err(error) => Err(error.to_string()),
-        };
-        checks.push(check("made again from the stored bytes, it is the same decision, byte for byte".into(), result));
+        let same = "made again from the stored bytes, it is the same decision, byte for byte";
+        checks.push(match replayed {
+            Ok(Replayed { result: ReplayResult::Match, .. }) => check(same.into(), Ok(())),
+            // Nothing is wrong with the record where it cannot be made again here.
+            Ok(Replayed { result: ReplayResult::EngineChanged | ReplayResult::HostTimeLimit, reason, .. }) => {
+                check(format!("it cannot be made again here: {}", shown(&reason.unwrap_or_default())), Ok(()))
+            }
+            Ok(replayed) => {
+                check(same.into(), Err(replayed.reason.unwrap_or_else(|| format!("{:?}", replayed.result))))
+            }
+            Err(error) => check(same.into(), Err(error.to_string())),
+        });
+    }
+    let path = ledger::path(&args.ledger)?;
+    for copy in ledger::copies(&args.ledger, &path) {
+        let result = continues(args, reader, &path, &copy).map_err(|error| format!("{error:#}"));
+        checks.push(check(
+            format!("the ledger continues the checkpoint in {}", shown(&copy.display().to_string())),
+            result,
+        ));
     }
     Ok(checks)
+}
+
+/// Whether the ledger's newest checkpoint continues one that was kept outside.
+fn continues(args: &AuditArgs, reader: &Reader, path: &Path, copy: &Path) -> anyhow::Result<()> {
+    let (_, newest, key) = ledger::newest(reader)?;
+    if let Some(own) = ledger::own_key(&args.ledger, path) {
+        anyhow::ensure!(
+            own == key,
+            "the ledger says that its key is {}, and the key beside it is {}",
+            key.id(),
+            own.id()
+        );
+    }
+    let note = std::fs::read_to_string(copy).context("it cannot be read")?;
+    let kept = Checkpoint::open(&note, &key)?;
+    anyhow::ensure!(kept.size() <= newest.size(), "it is of {} events, the ledger of {}", kept.size(), newest.size());
+    if kept.size() == 0 {
+        return Ok(());
+    }
+    let proof = reader.prove_consistency(kept.size(), newest.size())?;
+    verify_consistency(kept.size(), &kept.root(), newest.size(), &newest.root(), &proof)?;
+    Ok(())
 }

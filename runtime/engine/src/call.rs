@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use portcullis_gate::{Fault, Faulted};
-use wasmtime::{Trap, WasmBacktrace};
+use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 
 use crate::sandbox::Stop;
 use crate::text;
@@ -22,6 +22,10 @@ pub(crate) fn guarded<R>(guest: impl FnOnce() -> wasmtime::Result<R>) -> Result<
 fn classify(error: &wasmtime::Error) -> Faulted {
     if let Some(stop) = error.downcast_ref::<Stop>() {
         return Faulted { fault: stop.fault, detail: stop.detail.clone() };
+    }
+    if error.is::<PoolConcurrencyLimitError>() {
+        let detail = "more evaluations at once than there are sandboxes".into();
+        return Faulted { fault: Fault::Host, detail };
     }
     let detail = text::escaped(&format!("{:#}", error.root_cause()), 512);
     let fault = match error.downcast_ref::<Trap>() {
