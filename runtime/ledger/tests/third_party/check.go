@@ -45,7 +45,8 @@ func main() {
 	need(err == nil, "the checkpoint: %v", err)
 	for at := range signed {
 		changed := append([]byte(nil), signed...)
-		changed[at] ^= 1
+		// Not the lowest bits: those of the last character of a base64 text carry nothing, and this reader ignores them.
+		changed[at] ^= 4
 		_, err := note.Open(changed, known)
 		need(err != nil, "a checkpoint with byte %d changed is opened", at)
 		refused++
