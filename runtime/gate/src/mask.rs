@@ -228,7 +228,7 @@ mod tests {
         );
         let members = Mask::of_members("/x").unwrap();
         assert_eq!(
-            apply_all(&[members.clone()], r#"{"x":{"a":"s","b":1,"c":["s"]}}"#).unwrap(),
+            apply_all(std::slice::from_ref(&members), r#"{"x":{"a":"s","b":1,"c":["s"]}}"#).unwrap(),
             r#"{"x":{"a":"<\"s\">","b":1,"c":["s"]}}"#
         );
         // One of everything at the same place goes before one of strings.

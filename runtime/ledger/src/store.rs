@@ -2,7 +2,7 @@
 //!
 //! A store is synchronous and has one writer, the sequencer, which owns it on a thread of its own. It never decides
 //! anything: it keeps rows and says, inside a transaction, what is already there. Everything but the bytes of events,
-//! blobs and payloads can be computed again from the events; [`crate::verify`] does that.
+//! blobs and payloads can be computed again from the events; [`verify_store`](crate::verify_store) does that.
 
 mod filter;
 mod history;
