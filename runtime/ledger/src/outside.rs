@@ -41,11 +41,11 @@ pub(crate) fn read_text(path: &Path, limit: usize) -> Result<Option<String>, Sto
 
 /// Replaces a file, durably, readable by its owner only.
 pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), StoreError> {
-    let new = beside(path, "new");
+    // A name that nobody could make first, with other rights or as a link.
+    let new = beside(path, &format!("{}.new", uuid::Uuid::now_v7().simple()));
     let mut file = OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(0o600)
         .open(&new)
         .map_err(|e| StoreError::io(&new, "creating", e))?;
