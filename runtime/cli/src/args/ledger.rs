@@ -1,0 +1,194 @@
+//! `portcullis ledger`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use jiff::Timestamp;
+use portcullis_gate::Outcome;
+
+use super::{LedgerArgs, ReportFormat, outcome, since};
+
+/// What can be done with a ledger.
+#[derive(Debug, Subcommand)]
+pub enum LedgerCommand {
+    /// List decisions, the latest first
+    List(ListArgs),
+    /// Show one decision
+    Show(ShowArgs),
+    /// Check every byte: events, tree, checkpoints, blobs, indexes, pages
+    Verify(VerifyArgs),
+    /// Prove that a decision is in the ledger, or that the ledger only grew
+    Prove(ProveArgs),
+    /// Write the log as tiles, with its checkpoint and public key, for other tools
+    Export(ExportArgs),
+    /// Print the newest signed checkpoint
+    Checkpoint(CheckpointArgs),
+    /// Erase what is stored of a decision's request; the log stays whole
+    Erase(EraseArgs),
+    /// Erase the requests of all decisions older than an age
+    Retain(RetainArgs),
+}
+
+/// Lists decisions, the latest first.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  portcullis ledger list
+  portcullis ledger list --outcome deny --since 7d --format json")]
+pub struct ListArgs {
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+    /// How to print the list
+    #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
+    pub format: ReportFormat,
+    /// At most this many
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub limit: u32,
+    /// Only with one of these outcomes
+    #[arg(long, value_name = "OUTCOME", value_parser = outcome)]
+    pub outcome: Vec<Outcome>,
+    /// Only of this action
+    #[arg(long, value_name = "NAME")]
+    pub action: Option<String>,
+    /// Only on the resource of this id
+    #[arg(long, value_name = "ID")]
+    pub resource: Option<String>,
+    /// Only since: an age (90m, 36h, 30d) or a time (RFC 3339)
+    #[arg(long, value_name = "AGE|TIME", value_parser = since)]
+    pub since: Option<Timestamp>,
+}
+
+/// Shows one decision as it was shown when it was made.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  portcullis ledger show 01998f3a-7c00-7000-8000-000000000000
+  portcullis ledger show 42 --format json")]
+pub struct ShowArgs {
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
+    pub format: ReportFormat,
+    /// The decision's id, or the index of its event
+    #[arg(value_name = "ID")]
+    pub id: String,
+}
+
+/// Checks every byte of a ledger: that each event is canonical, that the tree is theirs, that every signed checkpoint is a
+/// prefix of it, that each blob has its digest, that the indexes say what the events say.
+///
+/// Exits 0 where it is sound and 4 where it is not, naming what is wrong.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  portcullis ledger verify decisions.ledger
+  portcullis ledger verify --ledger decisions.ledger --key log.vkey --format json")]
+pub struct VerifyArgs {
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+    /// How to print the report
+    #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
+    pub format: ReportFormat,
+    /// The ledger's public key, known from elsewhere: a file as `ledger export` writes it
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// Compare with no copy of a checkpoint but the one inside the ledger
+    #[arg(long, conflicts_with = "checkpoint")]
+    pub no_checkpoint: bool,
+    /// The ledger's file
+    #[arg(value_name = "FILE", conflicts_with = "ledger")]
+    pub file: Option<PathBuf>,
+}
+
+/// Prints the inclusion proof of a decision, or the consistency proof between two sizes, with what it takes to check it
+/// (RFC 6962).
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  portcullis ledger prove 01998f3a-7c00-7000-8000-000000000000
+  portcullis ledger prove --from 100 --to 200")]
+pub struct ProveArgs {
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+    /// The decision's id, or the index of its event
+    #[arg(value_name = "ID", required_unless_present = "from", conflicts_with_all = ["from", "to"])]
+    pub id: Option<String>,
+    /// The number of events of the older tree
+    #[arg(long, value_name = "SIZE")]
+    pub from: Option<u64>,
+    /// The number of events of the newer tree [default: all]
+    #[arg(long, value_name = "SIZE", requires = "from")]
+    pub to: Option<u64>,
+}
+
+/// Writes the log in the layout of C2SP tlog-tiles: tiles, entries, the signed checkpoint, and the public key.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  portcullis ledger export --out log")]
+pub struct ExportArgs {
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+    /// The folder; made where there is none
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+/// Prints the newest signed checkpoint: a C2SP signed note of the log's origin, size and root.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  portcullis ledger checkpoint > checkpoint.txt")]
+pub struct CheckpointArgs {
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+    /// Print the public key that verifies it instead
+    #[arg(long)]
+    pub key: bool,
+}
+
+/// Erases what is stored of one decision: the request, the whole decision, and the salts of their commitments. The event
+/// stays, and another says what was erased and why. A replay then answers `erased`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  portcullis ledger erase 01998f3a-7c00-7000-8000-000000000000 --reason data-subject --reference PRIV-77")]
+pub struct EraseArgs {
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+    /// Why
+    #[arg(long, value_enum)]
+    pub reason: Reason,
+    /// The ticket or order that asks for it; recorded, so without personal data
+    #[arg(long, value_name = "TEXT")]
+    pub reference: Option<String>,
+    /// The decision's id, or the index of its event
+    #[arg(value_name = "ID")]
+    pub id: String,
+}
+
+/// Erases what is stored of every decision that is older than an age, one event each.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  portcullis ledger retain --older-than 365d")]
+pub struct RetainArgs {
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+    /// An age (90m, 36h, 30d) or a time (RFC 3339)
+    #[arg(long, value_name = "AGE|TIME", value_parser = since)]
+    pub older_than: Timestamp,
+    /// Only say how many there are
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Why something is erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Reason {
+    /// A person whom it is about asked for it
+    DataSubject,
+    /// Another reason
+    Operator,
+}
