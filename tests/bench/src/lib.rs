@@ -13,6 +13,7 @@ pub struct Case<'a> {
     /// Cases of one group are shown together.
     pub group: String,
     work: Box<dyn FnMut() + 'a>,
+    after: Box<dyn FnMut() + 'a>,
     samples_ns: Vec<u64>,
 }
 
@@ -32,7 +33,19 @@ pub struct Figure {
 impl<'a> Case<'a> {
     /// A case; `work` is one call, its result kept from being optimised away by the caller.
     pub fn new(group: &str, name: &str, work: impl FnMut() + 'a) -> Case<'a> {
-        Case { name: name.into(), group: group.into(), work: Box::new(work), samples_ns: Vec::new() }
+        Case {
+            name: name.into(),
+            group: group.into(),
+            work: Box::new(work),
+            after: Box::new(|| ()),
+            samples_ns: Vec::new(),
+        }
+    }
+
+    /// What is done after each turn, unmeasured: ends what would disturb the next case.
+    #[must_use]
+    pub fn after_turn(self, after: impl FnMut() + 'a) -> Case<'a> {
+        Case { after: Box::new(after), ..self }
     }
 
     fn turn(&mut self, length: Duration) {
@@ -50,6 +63,7 @@ impl<'a> Case<'a> {
                 break;
             }
         }
+        (self.after)();
     }
 
     fn figure(mut self) -> Figure {

@@ -7,6 +7,7 @@ mod cedar;
 mod documents;
 mod floor;
 mod ledger;
+mod neighbour;
 mod ours;
 mod rego;
 
@@ -21,6 +22,10 @@ use portcullis_gate::Request;
 /// Turns of each case, and how long one is. Shorter with PORTCULLIS_BENCH=quick.
 const ROUNDS: usize = 30;
 const TURN: Duration = Duration::from_millis(25);
+
+/// What a module that never returns costs the honest ones, on another processor.
+const NEIGHBOUR: &str = "a hostile neighbour";
+const HONEST: &str = "49 policies, nothing beside them";
 
 fn main() -> anyhow::Result<()> {
     let quick = std::env::var_os("PORTCULLIS_BENCH").is_some_and(|value| value == "quick");
@@ -58,6 +63,9 @@ fn main() -> anyhow::Result<()> {
     let text = small.text.as_str();
     let cedar_parsed = cedar.parse(&small.text)?;
     let rego_parsed = rego.parse(&small.text)?;
+    let fault = sets.hostile.decide(&rules_request).outcome();
+    anyhow::ensure!(fault == portcullis_gate::Outcome::Deny, "the hostile policy's decision is {fault}");
+    let neighbour = neighbour::Neighbour::start(sets.hostile, rules_request.clone());
     let mut cases = vec![Case::new("floor", "wasmtime: fresh store, instance, call", || floor.call())];
     for (document, request) in documents.iter().zip(&requests) {
         cases.push(Case::new("parsed request", &format!("portcullis {}", document.label), || {
@@ -105,21 +113,32 @@ fn main() -> anyhow::Result<()> {
             }));
         }
     }
+    if let Some(request) = requests.first() {
+        let (neighbour, honest) = (&neighbour, &sets.honest);
+        cases.push(Case::new(NEIGHBOUR, HONEST, move || {
+            black_box(honest.decide(request));
+        }));
+        let beside = Case::new(NEIGHBOUR, "49 policies, a hostile one beside them", move || {
+            neighbour.ask(true);
+            black_box(honest.decide(request));
+        });
+        cases.push(beside.after_turn(move || neighbour.ask(false)));
+    }
     for (name, set) in &rules {
         cases.push(Case::new("settings bound at load", name, || {
             black_box(set.decide(&rules_request));
         }));
     }
 
-    // For profiling one case: PORTCULLIS_BENCH_ONLY='portcullis 1 KB', or `ledger` for its group.
+    // For profiling: PORTCULLIS_BENCH_ONLY='portcullis 1 KB', or the name of a group.
     if let Ok(only) = std::env::var("PORTCULLIS_BENCH_ONLY") {
         if only == "ledger" {
             println!("{}", table(&ledger::figures(&root, quick)?, |figure| base(&figure.group, &figure.name)));
             return Ok(());
         }
-        cases.retain(|case| case.name == only);
-        let mut figures = measure(cases, rounds.saturating_mul(10), TURN, |_| ());
-        println!("{}", table(&figures, |_| None));
+        cases.retain(|case| case.name == only || case.group == only);
+        let figures = measure(cases, rounds.saturating_mul(10), TURN, |_| ());
+        println!("{}", table(&figures, |figure| base(&figure.group, &figure.name)));
         return Ok(());
     }
     let mut figures = measure(cases, rounds, TURN, |round| eprint!("\rround {round} of {rounds}"));
@@ -142,6 +161,7 @@ fn base(group: &str, name: &str) -> Option<String> {
             format!("portcullis {size} text")
         }
         "settings bound at load" => "3 rules".into(),
+        NEIGHBOUR => HONEST.into(),
         "ledger" if name.starts_with("256 callers") => "256 callers: no ledger".into(),
         "ledger" if name.starts_with("one ") => "one caller: no ledger".into(),
         _ => return None,

@@ -1,4 +1,4 @@
-//! Policy sets of ours: one policy, and 5, 20 and 50 of the same.
+//! Policy sets of ours: one policy, 5, 20, 49 and 50 of the same, and one that never returns.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -19,6 +19,8 @@ pub struct Sets {
     pub five: Set,
     pub twenty: Set,
     pub fifty: Set,
+    pub honest: Set,
+    pub hostile: Set,
 }
 
 impl Sets {
@@ -28,6 +30,10 @@ impl Sets {
         let cache = CacheOptions { folder: folder.path().join("cache"), key_file: folder.path().join("key") };
         let engine = Engine::new(&EngineOptions { cache: Some(cache), ..EngineOptions::default() })?;
         let module = built.join("bench-policy.wasm");
+        let runaway = built.join("runaway.wasm");
+        let hostile = format!(
+            "portcullis = 1\nname = \"bench\"\n[[policy]]\nname = \"runaway\"\nmodule = {runaway:?}\nlimits = {{ fuel = 5_000_000 }}\n"
+        );
         let several = |count: usize| {
             let mut manifest = String::from("portcullis = 1\nname = \"bench\"\n");
             for n in 0..count {
@@ -35,7 +41,14 @@ impl Sets {
             }
             Set::open(&manifest, &engine)
         };
-        Ok(Sets { one: several(1)?, five: several(5)?, twenty: several(20)?, fifty: several(50)? })
+        Ok(Sets {
+            one: several(1)?,
+            five: several(5)?,
+            twenty: several(20)?,
+            fifty: several(50)?,
+            honest: several(49)?,
+            hostile: Set::open(&hostile, &engine)?,
+        })
     }
 
     /// The sample `rules` with 3 and with 40 rules.
