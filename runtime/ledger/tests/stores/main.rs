@@ -14,6 +14,7 @@ mod conformance;
 mod crash;
 mod damage;
 mod folder;
+mod model;
 mod opening;
 mod postgres;
 mod sample;
