@@ -24,10 +24,12 @@ mod erase;
 mod error;
 mod event;
 mod export;
+mod files;
 mod folder;
 mod key;
 mod log;
 mod note;
+mod objects;
 mod outside;
 mod position;
 mod proof;
@@ -53,10 +55,12 @@ pub use event::{
     Recording, ReplayChecked, ReplayResult, RequestErased, Resource, record,
 };
 pub use export::{CHECKPOINT_PATH, ExportError, KEY_PATH, verify_export, write_export};
+pub use files::Files;
 pub use folder::Folder;
 pub use key::{MAX_KEY_NAME_BYTES, SigningKey, VerifierKey};
 pub use log::{Ledger, LedgerOptions, MAX_BLOB_BYTES};
 pub use note::{MAX_NOTE_BYTES, MAX_NOTE_SIGNATURES, open_note, sign_note};
+pub use objects::Objects;
 pub use outside::read_signing_key;
 pub use portcullis_gate::Sha256;
 pub use position::{node_position, nodes_of};

@@ -1,11 +1,9 @@
 //! `portcullis ledger prove`, `export` and `checkpoint`.
 
-use std::path::Path;
-
 use anyhow::{Context as _, bail};
 use portcullis::{Reader, Stored};
 use portcullis_gate::Sha256;
-use portcullis_ledger::{Checkpoint, VerifierKey, leaf_hash, write_export};
+use portcullis_ledger::{Checkpoint, Files as _, Folder, VerifierKey, leaf_hash};
 use serde_json::json;
 
 use super::{id, reader};
@@ -63,12 +61,8 @@ pub fn run(args: &ProveArgs) -> anyhow::Result<Exit> {
 pub fn export(args: &ExportArgs) -> anyhow::Result<Exit> {
     let reader = reader(&args.ledger)?;
     let (note, checkpoint, key) = newest(&reader)?;
-    let leaf = |index: u64| -> anyhow::Result<Vec<u8>> {
-        let event = reader.events(index..index.saturating_add(1))?.into_iter().next();
-        Ok(event.with_context(|| format!("event {index} is missing"))?.1.leaf)
-    };
-    let put = |file: &str, bytes: &[u8]| -> anyhow::Result<()> { write(&args.out.join(file), bytes) };
-    write_export(&note, &key, leaf, put).map_err(|error| anyhow::anyhow!("{error}"))?;
+    let folder = Folder::open(&args.out)?;
+    folder.export(&reader, &note, &key).map_err(|error| anyhow::anyhow!("{error}"))?;
     report::out(&format!(
         "{}: {} events of {}, with the checkpoint and the public key\n",
         args.out.display(),
@@ -76,13 +70,6 @@ pub fn export(args: &ExportArgs) -> anyhow::Result<Exit> {
         checkpoint.origin()
     ))?;
     Ok(Exit::Done)
-}
-
-fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    }
-    std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }
 
 pub fn checkpoint(args: &CheckpointArgs) -> anyhow::Result<Exit> {

@@ -1,13 +1,29 @@
-//! Blobs and tiles in a folder.
+//! Blobs and tiles in a folder and in object stores that others wrote.
 
-use portcullis_ledger::{Folder, Ledger, LedgerOptions, Sha256, StoreError, verify_export};
+use std::sync::Arc;
+
+use object_store::local::LocalFileSystem;
+use object_store::memory::InMemory;
+use portcullis_ledger::{Files, Folder, Ledger, LedgerOptions, Objects, Sha256, StoreError, verify_export};
 
 use crate::sample::decision;
 
+/// In a folder, in memory, and in a folder as `object_store` keeps one.
+fn everywhere(check: impl Fn(&dyn Files)) {
+    let there = tempfile::tempdir().unwrap();
+    check(&Folder::open(&there.path().join("a/b")).unwrap());
+    check(&Objects::new(Arc::new(InMemory::new()), "").unwrap());
+    check(&Objects::new(Arc::new(InMemory::new()), "logs/production/").unwrap());
+    let local = LocalFileSystem::new_with_prefix(there.path()).unwrap();
+    check(&Objects::new(Arc::new(local), "objects").unwrap());
+}
+
 #[test]
 fn a_file_is_written_once() {
-    let there = tempfile::tempdir().unwrap();
-    let folder = Folder::open(&there.path().join("a/b")).unwrap();
+    everywhere(written_once);
+}
+
+fn written_once(folder: &dyn Files) {
     assert!(folder.put("tile/0/000", b"one").unwrap());
     assert!(!folder.put("tile/0/000", b"one").unwrap());
     assert!(matches!(folder.put("tile/0/000", b"two"), Err(StoreError::File { .. })));
@@ -16,20 +32,21 @@ fn a_file_is_written_once() {
     folder.replace("checkpoint", b"1").unwrap();
     folder.replace("checkpoint", b"2").unwrap();
     assert_eq!(folder.get("checkpoint").unwrap().unwrap(), b"2");
+    assert!(folder.put_blob(b"module").unwrap());
+    assert!(!folder.put_blob(b"module").unwrap());
+    assert_eq!(folder.blob(&Sha256::of(b"module")).unwrap().unwrap(), b"module");
+    assert_eq!(folder.blob(&Sha256::of(b"other")).unwrap(), None);
     for name in ["../x", "/x", "a/../x", "", "a//b", ".x", "a/."] {
         assert!(matches!(folder.put(name, b""), Err(StoreError::File { .. })), "{name:?}");
     }
 }
 
 #[test]
-fn a_blob_is_its_digest() {
+fn a_blob_with_other_bytes_is_refused() {
     let there = tempfile::tempdir().unwrap();
     let folder = Folder::open(there.path()).unwrap();
-    assert!(folder.put_blob(b"module").unwrap());
-    assert!(!folder.put_blob(b"module").unwrap());
+    folder.put_blob(b"module").unwrap();
     let digest = Sha256::of(b"module");
-    assert_eq!(folder.blob(&digest).unwrap().unwrap(), b"module");
-    assert_eq!(folder.blob(&Sha256::of(b"other")).unwrap(), None);
     let digits = digest.to_string();
     std::fs::write(there.path().join("blob").join(&digits[..2]).join(&digits[2..]), b"modulo").unwrap();
     assert!(matches!(folder.blob(&digest), Err(StoreError::Damaged { .. })));
@@ -38,9 +55,12 @@ fn a_blob_is_its_digest() {
 /// Exported twice, at two sizes, into one folder.
 #[test]
 fn a_growing_log_is_exported() {
+    everywhere(exported);
+}
+
+fn exported(folder: &dyn Files) {
     let there = tempfile::tempdir().unwrap();
     let ledger = Ledger::open(&there.path().join("log"), &LedgerOptions::default()).unwrap();
-    let folder = Folder::open(&there.path().join("export")).unwrap();
     for (from, to) in [(0, 3), (3, 270)] {
         (from..to).for_each(|n| drop(ledger.append(decision(n)).unwrap()));
         let note = ledger.checkpoint_of(to, std::time::Duration::from_secs(5)).unwrap();
