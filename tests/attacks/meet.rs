@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use portcullis_engine::{Engine, EngineOptions, Evaluation, History, HostData, LoadError, Mode, Policy, PolicySource};
+use portcullis_engine::{
+    CompileIn, Engine, EngineOptions, Evaluation, History, HostData, LoadError, Mode, Policy, PolicySource,
+};
 use portcullis_gate::{Document, Fault, LimitKey, Limits, Outcome, PastDecision, Request, Said, Verdict};
 use portcullis_inspect::{InspectLimits, inspect};
 use portcullis_tests::{Expect, Guest, Source};
@@ -17,7 +19,12 @@ pub fn engine() -> &'static Engine {
 
 /// Few sandboxes, so that guests come to lie where others were.
 pub fn options() -> EngineOptions {
-    EngineOptions { instances: 24, max_memory_bytes: 32 * 1024 * 1024, ..EngineOptions::default() }
+    EngineOptions {
+        instances: 24,
+        max_memory_bytes: 32 * 1024 * 1024,
+        compile_in: CompileIn::ThisProcess,
+        ..EngineOptions::default()
+    }
 }
 
 /// Loads a guest and evaluates it three times; everything that its file says must come true, and an honest policy must

@@ -23,6 +23,7 @@ const ROUNDS: usize = 30;
 const TURN: Duration = Duration::from_millis(25);
 
 fn main() -> anyhow::Result<()> {
+    portcullis::compile_worker::run_if_asked();
     let quick = std::env::var_os("PORTCULLIS_BENCH").is_some_and(|value| value == "quick");
     let rounds = if quick { 3 } else { ROUNDS };
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
