@@ -30,9 +30,15 @@ pub fn options() -> EngineOptions {
 /// Loads a guest and evaluates it three times; everything that its file says must come true, and an honest policy must
 /// still be allowed.
 pub fn meets(source: &Source) {
+    meets_on(engine(), source);
+    honest_is_allowed();
+}
+
+/// The same, on an engine of the test's own.
+pub fn meets_on(engine: &Engine, source: &Source) {
     let guest = source.guest();
     let inspected = inspect(&guest.bytes, &InspectLimits::from(&limits(&guest)));
-    let loaded = load(engine(), &guest);
+    let loaded = load(engine, &guest);
     match &guest.expect {
         Expect::Load { code, cause } => {
             let error = loaded.err().unwrap_or_else(|| panic!("{}: loaded, and expected {code}", guest.name));
@@ -70,11 +76,15 @@ pub fn meets(source: &Source) {
             mode(&guest, &policy);
         }
     }
-    honest_is_allowed();
 }
 
 /// Loads a guest with its settings, limits and documents.
 pub fn load(engine: &Engine, guest: &Guest) -> Result<Policy, LoadError> {
+    with_source(guest, |source| engine.load(&guest.bytes, source))
+}
+
+/// A guest's settings, limits and documents.
+pub fn with_source<T>(guest: &Guest, work: impl FnOnce(&PolicySource<'_>) -> T) -> T {
     let documents: BTreeMap<String, Document> = guest
         .data
         .iter()
@@ -88,7 +98,7 @@ pub fn load(engine: &Engine, guest: &Guest) -> Result<Policy, LoadError> {
         data,
         expected_sha256: None,
     };
-    engine.load(&guest.bytes, &source)
+    work(&source)
 }
 
 /// The history that the guest is evaluated with.

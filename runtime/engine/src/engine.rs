@@ -113,7 +113,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError`]: the address space or a thread is not to be had.
     pub fn new(options: &EngineOptions) -> Result<Engine, EngineError> {
-        let compiler = Compiler::new(&options.compile_in, options.compile_limits).map_err(EngineError::Compiler)?;
+        let compiler = Compiler::new(options).map_err(EngineError::Compiler)?;
         let cache = options.cache.as_ref().map(Cache::open);
         let pool = |reset| {
             Pool::new(reset, options.instances, options.max_memory_bytes)
@@ -188,12 +188,10 @@ impl Shared {
 }
 
 impl Compiler {
-    fn new(compile_in: &CompileIn, limits: CompileLimits) -> Result<Compiler, String> {
-        match compile_in {
+    fn new(options: &EngineOptions) -> Result<Compiler, String> {
+        match options.compile_in {
             CompileIn::ThisProcess => Ok(Compiler::ThisProcess),
-            CompileIn::OwnExecutable | CompileIn::Program { .. } => {
-                child::Compiler::new(compile_in, limits).map(Compiler::Child)
-            }
+            CompileIn::OwnExecutable | CompileIn::Program { .. } => child::Compiler::new(options).map(Compiler::Child),
         }
     }
 }

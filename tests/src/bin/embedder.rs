@@ -45,7 +45,7 @@ fn load(engine: &Engine, module: &[u8]) -> Result<Policy, LoadError> {
     let source = PolicySource {
         name: "a policy",
         settings: "{}",
-        limits: Limits::default(),
+        limits: Limits { configure_time_ms: 500, ..Limits::default() },
         data: Arc::new(BTreeMap::<String, Document>::new()),
         expected_sha256: None,
     };
@@ -65,6 +65,8 @@ fn bomb(name: &str, cpu_s: u64, memory_mib: u64) -> serde_json::Value {
     let engine = Engine::new(&options(None, limits)).unwrap();
     let honest = load(&engine, &find("00-allow").bytes).unwrap();
     let module = bombs::find(name).unwrap();
+    // The peak so far was that of making the bomb.
+    fs::write("/proc/self/clear_refs", "5").unwrap();
     let (before, started) = (status_kib("VmRSS"), Instant::now());
     let loaded = load(&engine, &module);
     let ms = started.elapsed().as_millis();
@@ -83,7 +85,7 @@ fn leaks(loads: usize) -> serde_json::Value {
     let folder = tempfile::tempdir().unwrap();
     let cache = CacheOptions { folder: folder.path().join("cache"), key_file: folder.path().join("key/cache.key") };
     let engine = Engine::new(&options(Some(cache), CompileLimits::default())).unwrap();
-    let little = CompileLimits { cpu_s: 10_000, memory_bytes: 48 << 20, ..CompileLimits::default() };
+    let little = CompileLimits { cpu_s: 10_000, memory_bytes: 64 << 20, ..CompileLimits::default() };
     let starved = Engine::new(&options(None, little)).unwrap();
     let well = find("00-allow").bytes;
     let looping = find("25-configure-traps").bytes;
@@ -154,8 +156,8 @@ fn confined() -> serde_json::Value {
         ),
     ];
     let limit = || {
-        let wider = rustix::process::Rlimit { current: Some(4096), maximum: Some(1 << 19) };
-        rustix::process::setrlimit(rustix::process::Resource::Nofile, wider).is_ok()
+        let resource = rustix::process::Resource::Nofile;
+        rustix::process::setrlimit(resource, rustix::process::getrlimit(resource)).is_ok()
     };
     let tries = || -> BTreeMap<&str, bool> {
         let found = attempts.iter().map(|(what, attempt)| (*what, attempt()));

@@ -15,7 +15,8 @@ pub struct CompileLimits {
     /// Time from the start to the answer, in seconds; the policy's limits are added as above. Long enough for a busy
     /// machine: what burns time meets the limit on CPU time first.
     pub wall_s: u64,
-    /// Private writable memory, in bytes (`RLIMIT_DATA`): what is reserved and never written does not count.
+    /// Private writable memory besides the module, in bytes (`RLIMIT_DATA`): what is reserved and never written does not
+    /// count. 64 MiB are the least.
     pub memory_bytes: u64,
     /// The code, in bytes; at most 512 MiB.
     pub code_bytes: u64,
@@ -35,11 +36,21 @@ impl CompileLimits {
         self.cpu_s.saturating_add(self.cpu_s_per_mib.saturating_mul(mib)).saturating_add(guest_s(limits)).max(1)
     }
 
+    /// Memory for a module of that size, in bytes.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "there are no children"))]
+    pub(crate) fn memory_for(&self, module_bytes: usize) -> u64 {
+        self.memory_bytes.max(MIN_MEMORY_BYTES).saturating_add(module_bytes as u64)
+    }
+
+    /// Time from the start to the answer.
     #[cfg_attr(not(unix), expect(dead_code, reason = "there are no children"))]
     pub(crate) fn wall_for(&self, limits: &Limits) -> Duration {
         Duration::from_secs(self.wall_s.saturating_add(guest_s(limits)).min(MAX_WALL_S))
     }
 }
+
+/// With less, the child does not get to look at a module.
+const MIN_MEMORY_BYTES: u64 = 64 << 20;
 
 /// A day: longer waits are none.
 const MAX_WALL_S: u64 = 86_400;

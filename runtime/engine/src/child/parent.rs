@@ -16,13 +16,14 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 use super::protocol::{Order, Rlimits, read_answer};
 use super::{CompileIn, CompileLimits, worker};
 use crate::cache::{Cache, Draft, EntryKey};
-use crate::{LoadError, PolicySource};
+use crate::{EngineOptions, LoadError, PolicySource};
 
 /// Starts children, at most so many at once.
 pub(crate) struct Compiler {
     program: PathBuf,
     args: Vec<std::ffi::OsString>,
     limits: CompileLimits,
+    max_memory_bytes: u64,
     slots: Slots,
 }
 
@@ -36,8 +37,8 @@ pub(crate) struct Made {
 impl Compiler {
     /// # Errors
     /// Why there is no program to start, for whoever set the engine up.
-    pub(crate) fn new(compile_in: &CompileIn, limits: CompileLimits) -> Result<Compiler, String> {
-        let (program, args) = match compile_in {
+    pub(crate) fn new(options: &EngineOptions) -> Result<Compiler, String> {
+        let (program, args) = match &options.compile_in {
             CompileIn::OwnExecutable => {
                 if !worker::is_hooked() {
                     return Err(NOT_HOOKED.into());
@@ -53,7 +54,9 @@ impl Compiler {
             CompileIn::ThisProcess => return Err("modules are compiled in this process".into()),
         };
         let at_once = std::thread::available_parallelism().map_or(1, usize::from);
-        Ok(Compiler { program, args, limits, slots: Slots { free: Mutex::new(at_once), freed: Condvar::new() } })
+        let slots = Slots { free: Mutex::new(at_once), freed: Condvar::new() };
+        let EngineOptions { compile_limits: limits, max_memory_bytes, .. } = *options;
+        Ok(Compiler { program, args, limits, max_memory_bytes, slots })
     }
 }
 
@@ -96,10 +99,17 @@ pub(crate) fn compile(
             &unnamed
         }
     };
-    let order = Order { engine: *engine, limits: source.limits, key: key.clone(), settings: source.settings, module };
+    let order = Order {
+        engine: *engine,
+        max_memory_bytes: compiler.max_memory_bytes,
+        limits: source.limits,
+        key: key.clone(),
+        settings: source.settings,
+        module,
+    };
     let rlimits = Rlimits {
         cpu_s: compiler.limits.cpu_s_for(module.len(), &source.limits),
-        memory_bytes: compiler.limits.memory_bytes,
+        memory_bytes: compiler.limits.memory_for(module.len()),
         file_bytes: compiler.limits.code_bytes,
     };
     let wall = compiler.limits.wall_for(&source.limits);

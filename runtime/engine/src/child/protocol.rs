@@ -35,6 +35,8 @@ pub(super) struct Rlimits {
 /// What is to be compiled.
 pub(super) struct Order<'a> {
     pub(super) engine: Sha256,
+    /// Largest memory in any sandbox of the engine that will evaluate: what it cannot run must not be compiled for it.
+    pub(super) max_memory_bytes: u64,
     pub(super) limits: Limits,
     pub(super) key: EntryKey,
     pub(super) settings: &'a str,
@@ -44,6 +46,7 @@ pub(super) struct Order<'a> {
 /// An order, as the child has it.
 pub(super) struct Received {
     pub(super) engine: Sha256,
+    pub(super) max_memory_bytes: u64,
     pub(super) limits: Limits,
     pub(super) key: EntryKey,
     pub(super) settings: String,
@@ -57,6 +60,7 @@ pub(super) type Answer = Result<(), LoadError>;
 #[serde(deny_unknown_fields)]
 struct OrderJson {
     engine: Sha256,
+    max_memory_bytes: u64,
     #[serde(with = "LimitsJson")]
     limits: Limits,
 }
@@ -106,7 +110,7 @@ impl Rlimits {
 
 impl Order<'_> {
     pub(super) fn write(&self, to: &mut impl Write) -> io::Result<()> {
-        let json = OrderJson { engine: self.engine, limits: self.limits };
+        let json = OrderJson { engine: self.engine, max_memory_bytes: self.max_memory_bytes, limits: self.limits };
         write_frame(to, &serde_json::to_vec(&json)?)?;
         write_frame(to, &self.key.0)?;
         write_frame(to, self.settings.as_bytes())?;
@@ -122,7 +126,8 @@ impl Received {
         let settings = String::from_utf8(read_frame(from, MAX_DOCUMENT_BYTES)?);
         let settings = settings.map_err(|_| malformed("settings that are not UTF-8"))?;
         let module = read_frame(from, MAX_MODULE_BYTES)?;
-        Ok(Received { engine: json.engine, limits: json.limits, key, settings, module })
+        let OrderJson { engine, max_memory_bytes, limits } = json;
+        Ok(Received { engine, max_memory_bytes, limits, key, settings, module })
     }
 }
 
@@ -141,9 +146,14 @@ pub(super) fn write_answer(to: &mut impl Write, answer: &Answer) -> io::Result<(
 /// # Errors
 /// `InvalidData`: not an answer. `UnexpectedEof`: none, or a part of one. Others: as the stream has them.
 pub(super) fn read_answer(from: &mut impl Read) -> io::Result<Answer> {
-    let answer: AnswerJson = serde_json::from_slice(&read_frame(from, MAX_JSON_BYTES)?)?;
-    if from.read(&mut [0])? != 0 {
-        return Err(malformed("more than an answer"));
+    let answer: AnswerJson =
+        serde_json::from_slice(&read_frame(from, MAX_JSON_BYTES)?).map_err(|_| malformed("not an answer"))?;
+    match from.read(&mut [0]) {
+        // Reset, where the other side ended before it had read its order to the end.
+        Ok(0) => {}
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
+        Ok(_) => return Err(malformed("more than an answer")),
+        Err(error) => return Err(error),
     }
     match answer {
         AnswerJson::Compiled {} => Ok(Ok(())),
@@ -201,6 +211,7 @@ mod tests {
     fn order() -> Vec<u8> {
         let order = Order {
             engine: Sha256::of(b"engine"),
+            max_memory_bytes: 5,
             limits: Limits { fuel: 7, ..Limits::default() },
             key: EntryKey([3; ENTRY_KEY_BYTES]),
             settings: "{\"a\":1}",
@@ -215,7 +226,7 @@ mod tests {
     fn an_order_arrives_whole_or_not_at_all() {
         let bytes = order();
         let received = Received::read(&mut bytes.as_slice()).unwrap();
-        assert_eq!(received.engine, Sha256::of(b"engine"));
+        assert_eq!((received.engine, received.max_memory_bytes), (Sha256::of(b"engine"), 5));
         assert_eq!(received.limits, Limits { fuel: 7, ..Limits::default() });
         assert_eq!((received.settings.as_str(), received.module.as_slice()), ("{\"a\":1}", b"module".as_slice()));
         assert_eq!(received.key.0, [3; ENTRY_KEY_BYTES]);
@@ -258,7 +269,9 @@ mod tests {
         bytes.push(0);
         assert_eq!(read_answer(&mut bytes.as_slice()).unwrap_err().kind(), io::ErrorKind::InvalidData);
         for json in [
+            "",
             "{}",
+            "{\"compiled\":",
             "{\"compiled\":{\"a\":1}}",
             "{\"refused\":{\"fault\":\"fault.fuel\",\"cause\":null,\"detail\":\"\"}}",
             "{\"refused\":{\"fault\":\"load.nothing\",\"cause\":null,\"detail\":\"\"}}",
