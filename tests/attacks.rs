@@ -6,6 +6,8 @@
 mod attacks {
     mod bytes;
     mod cache;
+    #[cfg(target_os = "linux")]
+    mod child;
     mod determinism;
     mod drift;
     mod history;

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use portcullis_engine::{Engine, EngineOptions, Evaluation, History, HostData, LoadError, Mode, Policy, PolicySource};
+use portcullis_engine::{
+    CompileIn, Engine, EngineOptions, Evaluation, History, HostData, LoadError, Mode, Policy, PolicySource,
+};
 use portcullis_gate::{Document, Fault, LimitKey, Limits, Outcome, PastDecision, Request, Said, Verdict};
 use portcullis_inspect::{InspectLimits, inspect};
 use portcullis_tests::{Expect, Guest, Source};
@@ -17,15 +19,26 @@ pub fn engine() -> &'static Engine {
 
 /// Few sandboxes, so that guests come to lie where others were.
 pub fn options() -> EngineOptions {
-    EngineOptions { instances: 24, max_memory_bytes: 32 * 1024 * 1024, ..EngineOptions::default() }
+    EngineOptions {
+        instances: 24,
+        max_memory_bytes: 32 * 1024 * 1024,
+        compile_in: CompileIn::ThisProcess,
+        ..EngineOptions::default()
+    }
 }
 
 /// Loads a guest and evaluates it three times; everything that its file says must come true, and an honest policy must
 /// still be allowed.
 pub fn meets(source: &Source) {
+    meets_on(engine(), source);
+    honest_is_allowed();
+}
+
+/// The same, on an engine of the test's own.
+pub fn meets_on(engine: &Engine, source: &Source) {
     let guest = source.guest();
     let inspected = inspect(&guest.bytes, &InspectLimits::from(&limits(&guest)));
-    let loaded = load(engine(), &guest);
+    let loaded = load(engine, &guest);
     match &guest.expect {
         Expect::Load { code, cause } => {
             let error = loaded.err().unwrap_or_else(|| panic!("{}: loaded, and expected {code}", guest.name));
@@ -63,11 +76,15 @@ pub fn meets(source: &Source) {
             mode(&guest, &policy);
         }
     }
-    honest_is_allowed();
 }
 
 /// Loads a guest with its settings, limits and documents.
 pub fn load(engine: &Engine, guest: &Guest) -> Result<Policy, LoadError> {
+    with_source(guest, |source| engine.load(&guest.bytes, source))
+}
+
+/// A guest's settings, limits and documents.
+pub fn with_source<T>(guest: &Guest, work: impl FnOnce(&PolicySource<'_>) -> T) -> T {
     let documents: BTreeMap<String, Document> = guest
         .data
         .iter()
@@ -81,7 +98,7 @@ pub fn load(engine: &Engine, guest: &Guest) -> Result<Policy, LoadError> {
         data,
         expected_sha256: None,
     };
-    engine.load(&guest.bytes, &source)
+    work(&source)
 }
 
 /// The history that the guest is evaluated with.

@@ -5,7 +5,8 @@ use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
 use portcullis::{
-    DecideError, DecideOptions, Engine, EngineOptions, Gate, Ledger, LedgerOptions, Outcome, PolicySet, Recorded,
+    CompileIn, DecideError, DecideOptions, Engine, EngineOptions, Gate, Ledger, LedgerOptions, Outcome, PolicySet,
+    Recorded,
 };
 
 use super::site::{Site, codes, guest, request, says, size};
@@ -95,7 +96,9 @@ fn more_evaluations_than_sandboxes_wait() {
     // As many as a gate evaluates at once on this machine, and a few for the policies themselves.
     let processors = u32::try_from(std::thread::available_parallelism().unwrap().get()).unwrap();
     let instances = (processors * 4).clamp(16, 128) + 4;
-    let engine = Engine::new(&EngineOptions { instances, ..EngineOptions::default() }).unwrap();
+    let engine =
+        Engine::new(&EngineOptions { instances, compile_in: CompileIn::ThisProcess, ..EngineOptions::default() })
+            .unwrap();
     let gate = Gate::new(PolicySet::open(&folder, &engine).unwrap(), site.ledger(), 1024).unwrap();
     let results = at_once(&gate, usize::try_from(instances).unwrap() * 4);
     for recorded in results.iter().map(|result| result.as_ref().unwrap()) {

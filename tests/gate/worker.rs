@@ -8,9 +8,14 @@ use std::fs;
 use std::path::Path;
 
 use example::{Counts, run};
-use portcullis::DecisionView;
+use portcullis::{CompileIn, DecisionView, EngineOptions, GateOptions};
 
 use super::site::{Site, guest, rate, text};
+
+fn options() -> GateOptions {
+    let engine = EngineOptions { compile_in: CompileIn::ThisProcess, ..EngineOptions::default() };
+    GateOptions { engine, ..GateOptions::default() }
+}
 
 fn files(folder: &Path) -> Vec<String> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
@@ -30,7 +35,7 @@ fn what_proceeds_is_done_once_and_the_rest_is_dead() {
         fs::write(inbox.join(name), text("payment-api")).unwrap();
     }
     fs::write(inbox.join("4.json"), "{").unwrap();
-    let counts = run(&set, &site.ledger_file(), &queue).unwrap();
+    let counts = run(&set, &site.ledger_file(), &queue, &options()).unwrap();
     assert_eq!(counts, Counts { done: 2, dead: 2, left: 0 });
     assert_eq!(files(&queue.join("done")), ["1.json", "2.json"]);
     assert_eq!(files(&queue.join("dead")), ["3.json", "3.why", "4.json", "4.why"]);
@@ -43,11 +48,11 @@ fn what_proceeds_is_done_once_and_the_rest_is_dead() {
     }
     // The same message once more: the same decision, and the same effect.
     fs::write(inbox.join("1.json"), text("payment-api")).unwrap();
-    assert_eq!(run(&set, &site.ledger_file(), &queue).unwrap(), Counts { done: 1, dead: 0, left: 0 });
+    assert_eq!(run(&set, &site.ledger_file(), &queue, &options()).unwrap(), Counts { done: 1, dead: 0, left: 0 });
     assert_eq!(files(&queue.join("deployed")), deployed);
     // Another message under the name of an old one is not what was decided.
     fs::write(inbox.join("1.json"), text("billing")).unwrap();
-    assert_eq!(run(&set, &site.ledger_file(), &queue).unwrap(), Counts { done: 0, dead: 1, left: 0 });
+    assert_eq!(run(&set, &site.ledger_file(), &queue, &options()).unwrap(), Counts { done: 0, dead: 1, left: 0 });
     assert_eq!(files(&queue.join("deployed")), deployed);
 }
 
@@ -59,7 +64,7 @@ fn without_a_gate_nothing_is_taken() {
     fs::create_dir_all(queue.join("inbox")).unwrap();
     fs::write(queue.join("inbox/1.json"), text("payment-api")).unwrap();
     let refused = |what: &str| {
-        assert!(run(&set, &site.ledger_file(), &queue).is_err(), "{what}");
+        assert!(run(&set, &site.ledger_file(), &queue, &options()).is_err(), "{what}");
         assert_eq!(files(&queue.join("inbox")), ["1.json"], "{what}");
         assert!(files(&queue.join("deployed")).is_empty(), "{what}");
     };
@@ -72,5 +77,5 @@ fn without_a_gate_nothing_is_taken() {
     let held = site.ledger();
     refused("a ledger that another process writes");
     drop(held);
-    assert_eq!(run(&set, &site.ledger_file(), &queue).unwrap(), Counts { done: 1, dead: 0, left: 0 });
+    assert_eq!(run(&set, &site.ledger_file(), &queue, &options()).unwrap(), Counts { done: 1, dead: 0, left: 0 });
 }

@@ -8,6 +8,7 @@
     reason = "tests: what is wrong here is wrong with the tests"
 )]
 
+pub mod bombs;
 mod guest;
 
 pub use guest::{Expect, Guest, Past, Source, component, find, pieces, sources};

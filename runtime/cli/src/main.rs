@@ -34,6 +34,8 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
+    #[cfg(unix)]
+    portcullis::compile_worker::run_if_asked();
     let command = args::Arguments::parse().command;
     let done = match command {
         args::Command::Decide(args) => decide::run(&args),

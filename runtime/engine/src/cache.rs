@@ -2,11 +2,16 @@
 //!
 //! Loading machine code is as good as running it, so an entry is believed only with its message authentication code
 //! (HMAC-SHA256) under a key that lies outside the cache's folder, in a file that only this user can read: a folder
-//! restored from a shared build cache cannot carry code in. The code covers the entry's name, so that two entries
-//! cannot be swapped; what is verified and what is loaded are the same buffer.
+//! restored from a shared build cache cannot carry code in. What is verified and what is loaded are the same buffer.
+//!
+//! Each entry has a key of its own, derived from that key and the entry's name (everything that the code depends on:
+//! module, settings, limits, engine). So two entries cannot be swapped, and the child that compiles a module can be given
+//! what it needs to write this one entry and nothing else: an open file, which has no name that it knows, and this
+//! entry's key. Whatever such a child writes, no other module's entry is authentic by it. The serving process gives the
+//! file its name, once it has read it back and verified it.
 
-use std::fs;
-use std::io::{Read as _, Write as _};
+use std::fs::{self, File};
+use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -37,7 +42,7 @@ pub enum CacheUse {
 }
 
 /// Longest entry that is read: code of the largest module that is admitted.
-const MAX_ENTRY_BYTES: u64 = 512 * 1024 * 1024;
+pub(crate) const MAX_ENTRY_BYTES: u64 = 512 * 1024 * 1024;
 
 const MAC_BYTES: usize = 32;
 /// One block of the hash: HMAC takes such a key as it is.
@@ -64,44 +69,126 @@ impl Cache {
         Ok(Cache { folder: options.folder.clone(), key })
     }
 
+    /// The key of one entry.
+    pub(crate) fn entry_key(&self, name: &Sha256) -> EntryKey {
+        let mut mac = Hmac::<sha2::Sha256>::new(&self.key.into());
+        mac.update(ENTRY_KEY_PURPOSE);
+        mac.update(name.as_bytes());
+        EntryKey(mac.finalize().into_bytes().into())
+    }
+
     /// The entry of that name, without its authentication code, if it is authentic.
     pub(crate) fn get(&self, name: &Sha256) -> Lookup {
-        let mut bytes = match read_entry(&self.path(name)) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Lookup::Absent,
-            Err(_) => return Lookup::Refused,
-        };
-        let Some(body) = bytes.len().checked_sub(MAC_BYTES) else { return Lookup::Refused };
-        let (content, code) = bytes.split_at(body);
-        if self.mac(name, content).verify_slice(code).is_err() {
-            return Lookup::Refused;
+        match read_entry(&self.path(name)) {
+            Ok(bytes) => self.entry_key(name).open(bytes).map_or(Lookup::Refused, Lookup::Found),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Lookup::Absent,
+            Err(_) => Lookup::Refused,
         }
-        bytes.truncate(body);
-        Lookup::Found(bytes)
     }
 
     /// Writes an entry, atomically: readers see the old one or the new one.
+    ///
+    /// # Errors
+    /// Why it is not written, for the record.
     pub(crate) fn put(&self, name: &Sha256, content: &[u8]) -> Result<(), String> {
-        let code = self.mac(name, content).finalize().into_bytes();
-        let write = || {
-            let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
-            file.write_all(content)?;
-            file.write_all(&code)?;
-            file.persist(self.path(name)).map_err(|error| error.error)?;
-            Ok::<(), std::io::Error>(())
-        };
-        write().map_err(|error| format!("{}: {error}", self.path(name).display()))
+        let draft = self.draft()?;
+        self.entry_key(name).write(draft.0.as_file(), content).map_err(|error| self.failed(name, &error))?;
+        self.publish(name, draft)
+    }
+
+    /// A file without the name of an entry, for whoever compiles to write into.
+    ///
+    /// # Errors
+    /// Why there is none, for the record.
+    pub(crate) fn draft(&self) -> Result<Draft, String> {
+        let file = tempfile::Builder::new().prefix(".compiling-").tempfile_in(&self.folder);
+        file.map(Draft).map_err(|error| format!("{}: {error}", self.folder.display()))
+    }
+
+    /// Makes a draft the entry of that name.
+    ///
+    /// # Errors
+    /// Why it is not there, for the record.
+    pub(crate) fn publish(&self, name: &Sha256, draft: Draft) -> Result<(), String> {
+        draft.0.persist(self.path(name)).map(drop).map_err(|error| self.failed(name, &error.error))
+    }
+
+    fn failed(&self, name: &Sha256, error: &std::io::Error) -> String {
+        format!("{}: {error}", self.path(name).display())
     }
 
     fn path(&self, name: &Sha256) -> PathBuf {
         self.folder.join(format!("{name}.cwasm"))
     }
+}
 
-    fn mac(&self, name: &Sha256, content: &[u8]) -> Hmac<sha2::Sha256> {
-        let mut mac = Hmac::<sha2::Sha256>::new(&self.key.into());
-        mac.update(name.as_bytes());
+/// An entry that is being written. Dropped, it leaves no file.
+pub(crate) struct Draft(tempfile::NamedTempFile);
+
+impl Draft {
+    pub(crate) fn file(&self) -> &File {
+        self.0.as_file()
+    }
+}
+
+/// What authenticates one entry, and no other.
+#[derive(Clone)]
+pub(crate) struct EntryKey(pub(crate) [u8; ENTRY_KEY_BYTES]);
+
+pub(crate) const ENTRY_KEY_BYTES: usize = 32;
+
+/// What the keys of entries are derived for.
+const ENTRY_KEY_PURPOSE: &[u8] = b"portcullis compile cache entry 2";
+
+impl EntryKey {
+    /// A key for code that is not kept.
+    ///
+    /// # Errors
+    /// The system gives no random numbers.
+    pub(crate) fn once() -> Result<EntryKey, String> {
+        let mut key = [0u8; ENTRY_KEY_BYTES];
+        getrandom::fill(&mut key).map_err(|error| error.to_string())?;
+        Ok(EntryKey(key))
+    }
+
+    /// Writes an entry: the content and its authentication code.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub(crate) fn write(&self, mut file: impl std::io::Write, content: &[u8]) -> std::io::Result<()> {
+        file.write_all(content)?;
+        file.write_all(&self.mac(content).finalize().into_bytes())?;
+        file.flush()
+    }
+
+    /// The content of an entry, if it is authentic.
+    pub(crate) fn open(&self, mut entry: Vec<u8>) -> Option<Vec<u8>> {
+        let body = entry.len().checked_sub(MAC_BYTES)?;
+        let (content, code) = entry.split_at(body);
+        self.mac(content).verify_slice(code).ok()?;
+        entry.truncate(body);
+        Some(entry)
+    }
+
+    /// The content of an entry in a file that was written to, from its beginning, if it is authentic.
+    pub(crate) fn open_file(&self, mut file: &File) -> Option<Vec<u8>> {
+        file.rewind().ok()?;
+        self.open(read_to_limit(file).ok()?)
+    }
+
+    fn mac(&self, content: &[u8]) -> Hmac<sha2::Sha256> {
+        let mut mac = Hmac::<sha2::Sha256>::new(&self.block().into());
         mac.update(content);
         mac
+    }
+
+    /// HMAC pads a key to one block of the hash with zeros.
+    fn block(&self) -> [u8; KEY_BYTES] {
+        let mut block = [0u8; KEY_BYTES];
+        for (to, from) in block.iter_mut().zip(self.0) {
+            *to = from;
+        }
+        block
     }
 }
 
@@ -111,12 +198,19 @@ fn read_entry(path: &Path) -> std::io::Result<Vec<u8>> {
     if !fs::symlink_metadata(path)?.is_file() {
         return Err(refused());
     }
-    let file = fs::File::open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() || metadata.len() > MAX_ENTRY_BYTES {
+    let file = File::open(path)?;
+    if !file.metadata()?.is_file() {
         return Err(refused());
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
+    read_to_limit(&file)
+}
+
+fn read_to_limit(file: &File) -> std::io::Result<Vec<u8>> {
+    let length = file.metadata()?.len();
+    if length > MAX_ENTRY_BYTES {
+        return Err(std::io::Error::other("larger than an entry"));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
     file.take(MAX_ENTRY_BYTES).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
@@ -192,6 +286,37 @@ mod tests {
             fs::write(cache.path(&name), &good[..length]).expect("written");
             assert!(matches!(cache.get(&name), Lookup::Refused), "length {length}");
         }
+    }
+
+    /// What a child that compiles one module can write, having that entry's key, is no other module's entry.
+    #[test]
+    fn the_key_of_one_entry_authenticates_no_other() {
+        let (_folder, cache) = cache();
+        let (mine, other) = (Sha256::of(b"mine"), Sha256::of(b"other"));
+        let mut entry = Vec::new();
+        cache.entry_key(&mine).write(&mut entry, b"machine code").expect("written");
+        fs::write(cache.path(&mine), &entry).expect("written");
+        fs::write(cache.path(&other), &entry).expect("written");
+        assert!(matches!(cache.get(&mine), Lookup::Found(content) if content == b"machine code"));
+        assert!(matches!(cache.get(&other), Lookup::Refused));
+    }
+
+    #[test]
+    fn a_draft_is_no_entry_until_it_is_published_and_leaves_nothing() {
+        let (folder, cache) = cache();
+        let name = Sha256::of(b"one");
+        let files = || fs::read_dir(folder.path().join("cache")).expect("a folder").count();
+        let draft = cache.draft().expect("a draft");
+        cache.entry_key(&name).write(draft.file(), b"machine code").expect("written");
+        assert!(matches!(cache.get(&name), Lookup::Absent));
+        drop(draft);
+        assert_eq!(files(), 0);
+        let draft = cache.draft().expect("a draft");
+        cache.entry_key(&name).write(draft.file(), b"machine code").expect("written");
+        assert_eq!(cache.entry_key(&name).open_file(draft.file()).as_deref(), Some(b"machine code".as_slice()));
+        cache.publish(&name, draft).expect("published");
+        assert!(matches!(cache.get(&name), Lookup::Found(_)));
+        assert_eq!(files(), 1);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use portcullis_gate::{Document, Limits, MAX_MEMORY_MIB, Pointer, Sha256, Value};
 use wasmtime::component::Linker;
 
 use crate::cache::{Cache, CacheOptions};
+use crate::child::{self, CompileIn, CompileLimits};
 use crate::config::{self, Reset};
 use crate::error::{EngineError, LoadError};
 use crate::policy::Policy;
@@ -24,11 +25,22 @@ pub struct EngineOptions {
     pub max_memory_bytes: u64,
     /// Where compiled policies are kept; `None` compiles at every start.
     pub cache: Option<CacheOptions>,
+    /// Where modules are configured and compiled. By default in a child that runs this executable again, whose `main` must
+    /// call [`compile_worker::run_if_asked`](crate::compile_worker::run_if_asked) first.
+    pub compile_in: CompileIn,
+    /// What compiling one module in a child may cost.
+    pub compile_limits: CompileLimits,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        EngineOptions { instances: 256, max_memory_bytes: MAX_MEMORY_MIB * 1024 * 1024, cache: None }
+        EngineOptions {
+            instances: 256,
+            max_memory_bytes: MAX_MEMORY_MIB * 1024 * 1024,
+            cache: None,
+            compile_in: CompileIn::default(),
+            compile_limits: CompileLimits::default(),
+        }
     }
 }
 
@@ -44,7 +56,16 @@ pub(crate) struct Shared {
     pub(crate) ticker: Ticker,
     /// `Err` says why the cache cannot be used.
     pub(crate) cache: Option<Result<Cache, String>>,
+    pub(crate) compiler: Compiler,
+    /// What compiled code depends on besides the module, its settings and its limits.
+    pub(crate) fingerprint: Sha256,
     configuration_sha256: Sha256,
+}
+
+/// Where modules are compiled, ready for it.
+pub(crate) enum Compiler {
+    ThisProcess,
+    Child(child::Compiler),
 }
 
 /// One wasmtime engine with the world's imports defined.
@@ -92,22 +113,15 @@ impl Engine {
     /// # Errors
     /// [`EngineError`]: the address space or a thread is not to be had.
     pub fn new(options: &EngineOptions) -> Result<Engine, EngineError> {
+        let compiler = Compiler::new(options).map_err(EngineError::Compiler)?;
+        let cache = options.cache.as_ref().map(Cache::open);
         let pool = |reset| {
-            Pool::new(reset, options).map_err(|source| EngineError::Setup { instances: options.instances, source })
+            Pool::new(reset, options.instances, options.max_memory_bytes)
+                .map_err(|source| EngineError::Setup { instances: options.instances, source })
         };
         let small = pool(Reset::Memset)?;
         let large = pool(Reset::Pagemap).or_else(|_| pool(Reset::Madvise))?;
-        let engines = [small.engine.weak(), large.engine.weak()];
-        let ticker = Ticker::start(move || {
-            for engine in &engines {
-                if let Some(engine) = engine.upgrade() {
-                    engine.increment_epoch();
-                }
-            }
-        })?;
-        let cache = options.cache.as_ref().map(Cache::open);
-        let configuration_sha256 = config::configuration_sha256();
-        Ok(Engine { shared: Arc::new(Shared { small, large, ticker, cache, configuration_sha256 }) })
+        Ok(Engine { shared: Arc::new(Shared::new(small, large, cache, compiler)?) })
     }
 
     /// The version of the engine that runs policies.
@@ -130,11 +144,61 @@ impl Engine {
     pub fn load(&self, module: &[u8], source: &PolicySource<'_>) -> Result<Policy, LoadError> {
         crate::load::load(&self.shared, module, source)
     }
+
+    /// Checks all that [`Engine::load`] checks, and gives the request fields that the policy declares. Where modules are
+    /// compiled in a child, no code of the module gets into this process: for modules that nobody has reviewed.
+    ///
+    /// # Errors
+    /// As for [`Engine::load`].
+    pub fn inputs(&self, module: &[u8], source: &PolicySource<'_>) -> Result<Box<[Pointer]>, LoadError> {
+        crate::load::inputs(&self.shared, module, source)
+    }
+}
+
+impl Shared {
+    fn new(
+        small: Pool,
+        large: Pool,
+        cache: Option<Result<Cache, String>>,
+        compiler: Compiler,
+    ) -> Result<Shared, EngineError> {
+        let engines = [small.engine.weak(), large.engine.weak()];
+        let ticker = Ticker::start(move || {
+            for engine in &engines {
+                if let Some(engine) = engine.upgrade() {
+                    engine.increment_epoch();
+                }
+            }
+        })?;
+        let fingerprint = crate::load::fingerprint(&large.engine);
+        let configuration_sha256 = config::configuration_sha256();
+        Ok(Shared { small, large, ticker, cache, compiler, fingerprint, configuration_sha256 })
+    }
+
+    /// What a child needs to compile one module: room for the instances that the snapshot and its check take.
+    #[cfg(unix)]
+    pub(crate) fn to_compile(max_memory_bytes: u64) -> Result<Shared, EngineError> {
+        const INSTANCES: u32 = 8;
+        let pool = |reset| {
+            Pool::new(reset, INSTANCES, max_memory_bytes)
+                .map_err(|source| EngineError::Setup { instances: INSTANCES, source })
+        };
+        Shared::new(pool(Reset::Memset)?, pool(Reset::Madvise)?, None, Compiler::ThisProcess)
+    }
+}
+
+impl Compiler {
+    fn new(options: &EngineOptions) -> Result<Compiler, String> {
+        match options.compile_in {
+            CompileIn::ThisProcess => Ok(Compiler::ThisProcess),
+            CompileIn::OwnExecutable | CompileIn::Program { .. } => child::Compiler::new(options).map(Compiler::Child),
+        }
+    }
 }
 
 impl Pool {
-    fn new(reset: Reset, options: &EngineOptions) -> wasmtime::Result<Pool> {
-        let engine = wasmtime::Engine::new(&config::config(reset, options.instances, options.max_memory_bytes))?;
+    fn new(reset: Reset, instances: u32, max_memory_bytes: u64) -> wasmtime::Result<Pool> {
+        let engine = wasmtime::Engine::new(&config::config(reset, instances, max_memory_bytes))?;
         let mut linker = Linker::new(&engine);
         sandbox::link(&mut linker)?;
         Ok(Pool { engine, linker })

@@ -34,4 +34,7 @@ pub enum EngineError {
     /// The thread that enforces time limits could not be started.
     #[error("the thread that enforces time limits cannot be started: {0}")]
     Ticker(#[from] std::io::Error),
+    /// There is no program to compile modules with.
+    #[error("modules cannot be compiled in a process of their own: {0}")]
+    Compiler(String),
 }

@@ -1,7 +1,7 @@
 //! Runs policies: each in a sandbox of its own, with every limit set before anything of the guest exists.
 //!
-//! What it does: inspects a module (`portcullis-inspect`), runs its `configure` once, snapshots it, compiles it, keeps the
-//! code in an authenticated cache, and evaluates requests in fresh instances with fuel, time, memory, table, stack,
+//! What it does: inspects a module (`portcullis-inspect`), runs its `configure` once, snapshots it, compiles it (all of this
+//! in a child process with limits), keeps the code in an authenticated cache, and evaluates requests in fresh instances with fuel, time, memory, table, stack,
 //! result, log and host-call limits. Whatever is not a well-formed answer is a [`Fault`](portcullis_gate::Fault) with a
 //! stable code. What it refuses to do: WASI, ambient data, reuse of instances, unlimited anything. The contract is
 //! `wit/policy.wit`; no type of wasmtime or of the generated bindings leaves this crate.
@@ -13,6 +13,8 @@
 
 mod cache;
 mod call;
+mod child;
+mod compile;
 mod config;
 mod deserialize;
 mod engine;
@@ -28,7 +30,16 @@ mod ticker;
 mod wit;
 
 pub use cache::{CacheOptions, CacheUse};
+pub use child::{CompileIn, CompileLimits};
 pub use engine::{Engine, EngineOptions, HostData, PolicySource};
 pub use error::{EngineError, LoadError};
 pub use history::{History, RecordedHistory};
 pub use policy::{Evaluation, Mode, Policy};
+
+/// The process that compiles modules: what an executable needs to be one.
+#[cfg(unix)]
+pub mod compile_worker {
+    pub use crate::child::worker::{ARGUMENT, run_if_asked};
+    #[cfg(target_os = "linux")]
+    pub use crate::child::{Confinement, confine};
+}

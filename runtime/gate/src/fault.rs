@@ -46,7 +46,8 @@ pub enum LoadFault {
     World,
     /// Larger than the limits on sizes.
     Size,
-    /// More than the compiler may be asked to do: huge functions, tables of branches, locals.
+    /// More than the compiler may be asked to do: huge functions, tables of branches, locals; or more time, memory or
+    /// code than compiling it may take.
     CompileLimit,
     /// Declares more memory, tables or instances than its limits.
     Resources,
@@ -64,11 +65,13 @@ pub enum LoadFault {
     History,
     /// Passed inspection, but the compiler or the linker refused it.
     Compile,
+    /// The process that compiles modules could not be started, was killed or did not keep to its protocol.
+    Compiler,
 }
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Fault; 27] = [
+    pub const ALL: [Fault; 28] = [
         Fault::Fuel,
         Fault::Time,
         Fault::Memory,
@@ -96,6 +99,7 @@ impl Fault {
         Fault::Load(LoadFault::Data),
         Fault::Load(LoadFault::History),
         Fault::Load(LoadFault::Compile),
+        Fault::Load(LoadFault::Compiler),
     ];
 
     /// The stable code: `fault.fuel`, `load.world` ...
@@ -166,6 +170,7 @@ impl LoadFault {
             LoadFault::Data => "load.data",
             LoadFault::History => "load.history",
             LoadFault::Compile => "load.compile",
+            LoadFault::Compiler => "load.compiler",
         }
     }
 
@@ -187,6 +192,7 @@ impl LoadFault {
             LoadFault::Data => "the policy wants a reference document that the policy set does not give",
             LoadFault::History => "the module can read the ledger's history, which its description does not announce",
             LoadFault::Compile => "the module passed inspection but could not be compiled or linked",
+            LoadFault::Compiler => "the process that compiles modules failed, whatever the module is",
         }
     }
 }

@@ -39,12 +39,15 @@ enum Handled {
 
 /// The program.
 pub fn main() -> ExitCode {
+    // Policies are compiled in a child that runs this executable again.
+    #[cfg(unix)]
+    portcullis::compile_worker::run_if_asked();
     let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
     let [policies, ledger, queue] = arguments.as_slice() else {
         eprintln!("usage: worker POLICIES LEDGER QUEUE");
         return ExitCode::from(2);
     };
-    match run(policies, ledger, queue) {
+    match run(policies, ledger, queue, &GateOptions::default()) {
         Ok(counts) => {
             println!("{counts:?}");
             ExitCode::SUCCESS
@@ -60,8 +63,8 @@ pub fn main() -> ExitCode {
 ///
 /// # Errors
 /// There is no gate, so nothing was done; or a file cannot be read or moved.
-pub fn run(policies: &Path, ledger: &Path, queue: &Path) -> Result<Counts, Box<dyn Error>> {
-    let gate = Gate::open(policies, ledger, &GateOptions::default())?;
+pub fn run(policies: &Path, ledger: &Path, queue: &Path, options: &GateOptions) -> Result<Counts, Box<dyn Error>> {
+    let gate = Gate::open(policies, ledger, options)?;
     let (inbox, done, dead) = (queue.join("inbox"), queue.join("done"), queue.join("dead"));
     fs::create_dir_all(&done)?;
     fs::create_dir_all(&dead)?;

@@ -46,7 +46,11 @@ pub use decide::DecideOptions;
 pub use gate::{DecideError, Gate, GateError, GateOptions, LEDGER_UNAVAILABLE, Stopped};
 pub use history::HistorySource;
 pub use policy_set::{LOCK_FILE, Locked, MANIFEST_FILE, NotLoaded, PolicySet, ReadFiles, SetError, SetFiles};
-pub use portcullis_engine::{CacheOptions, CacheUse, Engine, EngineError, EngineOptions, History, LoadError};
+#[cfg(unix)]
+pub use portcullis_engine::compile_worker;
+pub use portcullis_engine::{
+    CacheOptions, CacheUse, CompileIn, CompileLimits, Engine, EngineError, EngineOptions, History, LoadError,
+};
 pub use portcullis_gate::{
     Decision, DecisionView, Fault, HistoryAnswer, HistoryCall, HistoryQuery, HistoryUnavailable, Lock, Outcome,
     PastDecision, Request, RequestError, Requirement, Sha256,

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use portcullis_engine::{Engine, LoadError, Policy, PolicySource};
 use portcullis_gate::{
     Document, EngineIdentity, Fault, Faulted, FoundPolicy, LoadFault, Lock, MAX_DOCUMENT_BYTES, MAX_MANIFEST_BYTES,
-    Manifest, Mark, Mismatch, PinnedSet, PolicyPin, PolicySpec, SetDefinition, Settings, Sha256, SourceError,
+    Manifest, Mark, Mismatch, PinnedSet, Pointer, PolicyPin, PolicySpec, SetDefinition, Settings, Sha256, SourceError,
 };
 
 /// The manifest's name in a policy set's folder.
@@ -157,11 +157,11 @@ impl PolicySet {
             found.digests.inputs = lock.policy(&spec.name).and_then(|locked| locked.inputs.clone());
         }
         verify(&found)?;
-        let mut policies = Vec::with_capacity(found.len());
-        for (spec, found) in definition.policies().iter().zip(&mut found) {
-            let policy = load(spec, found, engine);
+        let loaded = each(definition.policies(), &mut found, |spec, found| load(spec, found, engine));
+        let mut policies = Vec::with_capacity(loaded.len());
+        for (policy, found) in loaded.into_iter().zip(&mut found) {
             if let Ok(policy) = &policy {
-                found.digests.inputs = Some(inputs(policy));
+                found.digests.inputs = Some(texts(policy.inputs()));
             }
             policies.push(policy.map_err(faulted));
         }
@@ -183,7 +183,7 @@ impl PolicySet {
         Ok(PolicySet { pinned, policies, warnings: manifest.warnings, files, data })
     }
 
-    /// Reads a set and loads its modules, to write its lock.
+    /// Reads a set and has its modules configured and compiled, to write its lock.
     ///
     /// # Errors
     /// [`SetError`]: the manifest is wrong, or a file cannot be read.
@@ -193,9 +193,11 @@ impl PolicySet {
         let folder = Folder(manifest_path.parent().unwrap_or(Path::new("")).to_path_buf());
         let mut found = read_files(&manifest.definition, &folder);
         let mut not_loaded = Vec::new();
-        for (spec, found) in manifest.definition.policies().iter().zip(&mut found) {
-            match load(spec, found, engine) {
-                Ok(policy) => found.digests.inputs = Some(inputs(&policy)),
+        // Nobody has reviewed these modules: no code of theirs comes into this process.
+        let inputs = each(manifest.definition.policies(), &mut found, |spec, found| inputs(spec, found, engine));
+        for ((spec, found), inputs) in manifest.definition.policies().iter().zip(&mut found).zip(inputs) {
+            match inputs {
+                Ok(inputs) => found.digests.inputs = Some(texts(&inputs)),
                 Err(error) => {
                     not_loaded.push(NotLoaded { name: spec.name.clone(), module: spec.module.clone(), error });
                 }
@@ -324,6 +326,18 @@ fn read_policy(spec: &PolicySpec, files: &dyn ReadFiles) -> Found {
 }
 
 fn load(spec: &PolicySpec, found: &mut Found, engine: &Engine) -> Result<Policy, LoadError> {
+    with_source(spec, found, |module, source| engine.load(module, source))
+}
+
+fn inputs(spec: &PolicySpec, found: &mut Found, engine: &Engine) -> Result<Box<[Pointer]>, LoadError> {
+    with_source(spec, found, |module, source| engine.inputs(module, source))
+}
+
+fn with_source<T>(
+    spec: &PolicySpec,
+    found: &mut Found,
+    work: impl FnOnce(&[u8], &PolicySource<'_>) -> Result<T, LoadError>,
+) -> Result<T, LoadError> {
     let module = found.module.as_ref().map_err(Clone::clone)?;
     let settings = found.settings.as_ref().map_err(Clone::clone)?;
     let data = std::mem::take(&mut found.data).into_iter().map(|(name, document)| Ok((name, document?)));
@@ -334,7 +348,36 @@ fn load(spec: &PolicySpec, found: &mut Found, engine: &Engine) -> Result<Policy,
         data: Arc::new(data.collect::<Result<BTreeMap<String, Document>, LoadError>>()?),
         expected_sha256: found.digests.module_sha256,
     };
-    engine.load(module, &source)
+    work(module, &source)
+}
+
+/// Does the work for each policy, on as many threads as there are cores; results are in the manifest's order.
+fn each<T: Send>(
+    specs: &[PolicySpec],
+    found: &mut [Found],
+    work: impl Fn(&PolicySpec, &mut Found) -> Result<T, LoadError> + Sync,
+) -> Vec<Result<T, LoadError>> {
+    let mut results: Vec<Option<Result<T, LoadError>>> = std::iter::repeat_with(|| None).take(found.len()).collect();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(found.len());
+    // The slow ones are rarely neighbours: whoever is free takes the next.
+    let waiting = Mutex::new(specs.iter().zip(found).zip(&mut results));
+    let worker = || {
+        loop {
+            let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some(((spec, found), result)) = next else { return };
+            *result = Some(work(spec, found));
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            // Without this thread, the others do its work.
+            _ = std::thread::Builder::new().name("portcullis-load".into()).spawn_scoped(scope, worker);
+        }
+        worker();
+    });
+    drop(waiting);
+    let missing = || failed(LoadFault::Compiler, "it was not loaded".into());
+    results.into_iter().map(|result| result.unwrap_or_else(|| Err(missing()))).collect()
 }
 
 fn definition_data(definition: &SetDefinition, lock: &Lock) -> BTreeMap<String, BTreeMap<String, Sha256>> {
@@ -350,8 +393,8 @@ fn faulted(error: LoadError) -> Faulted {
     }
 }
 
-fn inputs(policy: &Policy) -> Vec<String> {
-    policy.inputs().iter().map(|pointer| pointer.as_str().to_owned()).collect()
+fn texts(inputs: &[Pointer]) -> Vec<String> {
+    inputs.iter().map(|pointer| pointer.as_str().to_owned()).collect()
 }
 
 fn read_lock(path: &Path, manifest: &Path) -> Result<Vec<u8>, SetError> {

@@ -28,6 +28,7 @@ const NEIGHBOUR: &str = "a hostile neighbour";
 const HONEST: &str = "49 policies, nothing beside them";
 
 fn main() -> anyhow::Result<()> {
+    portcullis::compile_worker::run_if_asked();
     let quick = std::env::var_os("PORTCULLIS_BENCH").is_some_and(|value| value == "quick");
     let rounds = if quick { 3 } else { ROUNDS };
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
