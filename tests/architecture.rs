@@ -6,15 +6,23 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 /// What each crate of ours may depend on, of ours.
-const ALLOWED: [(&str, &[&str]); 7] = [
+const ALLOWED: [(&str, &[&str]); 8] = [
     ("portcullis-gate", &[]),
     ("portcullis-inspect", &["portcullis-gate"]),
     ("portcullis-engine", &["portcullis-gate", "portcullis-inspect"]),
     ("portcullis-ledger", &["portcullis-gate"]),
+    ("portcullis-registry", &["portcullis-gate", "portcullis-inspect"]),
     ("portcullis", &["portcullis-gate", "portcullis-engine", "portcullis-ledger"]),
     (
         "portcullis-cli",
-        &["portcullis-gate", "portcullis-inspect", "portcullis-engine", "portcullis-ledger", "portcullis"],
+        &[
+            "portcullis-gate",
+            "portcullis-inspect",
+            "portcullis-engine",
+            "portcullis-ledger",
+            "portcullis-registry",
+            "portcullis",
+        ],
     ),
     ("portcullis-tests", &["portcullis-gate", "portcullis-inspect", "portcullis-engine", "portcullis"]),
 ];
@@ -22,6 +30,9 @@ const ALLOWED: [(&str, &[&str]); 7] = [
 /// Crates that run guests, and who may name them. The benchmarks measure them side by side.
 const EXECUTORS: [&str; 3] = ["wasmtime", "wasmtime-wizer", "extism"];
 const MAY_EXECUTE: [&str; 2] = ["portcullis-engine", "portcullis-bench"];
+
+/// Clients of HTTP.
+const HTTP_CLIENTS: [&str; 5] = ["ureq", "reqwest", "hyper", "oci-client", "curl"];
 
 /// What would give the gate and the inspection more than bytes.
 const NOT_PURE: [&str; 6] = ["tokio", "rayon", "tempfile", "getrandom", "reqwest", "hyper"];
@@ -44,6 +55,17 @@ fn only_the_engine_executes() {
         for dependency in &found {
             let executes = EXECUTORS.contains(&dependency.as_str()) || dependency.starts_with("cranelift");
             assert!(!executes || MAY_EXECUTE.contains(&name.as_str()), "{name} must not depend on {dependency}");
+        }
+    }
+}
+
+/// Deciding asks nothing of a network: what speaks HTTP is beside the library, not under it.
+#[test]
+fn only_the_registry_speaks_http() {
+    for (name, found) in dependencies() {
+        for dependency in &found {
+            let speaks = HTTP_CLIENTS.contains(&dependency.as_str());
+            assert!(!speaks || name == "portcullis-registry", "{name} must not depend on {dependency}");
         }
     }
 }

@@ -4,6 +4,7 @@ mod decide;
 mod ledger;
 mod policy;
 mod record;
+mod registry;
 mod review;
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ pub use decide::*;
 pub use ledger::*;
 pub use policy::*;
 pub use record::*;
+pub use registry::*;
 pub use review::*;
 
 /// Decides whether a change may go on, by WebAssembly policies that cannot do anything else.
@@ -40,7 +42,7 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Pin the bytes of a policy set's modules, settings and documents
     Lock(LockArgs),
-    /// Build and test policies
+    /// Build, test, push and pull policies
     #[command(subcommand)]
     Policy(PolicyCommand),
     /// Read, verify, prove and export what was decided

@@ -12,7 +12,7 @@ use crate::each::{each, processors};
 use crate::exit::Exit;
 use crate::progress::bar;
 use crate::text::{counted, shown};
-use crate::{cache, ledger, replay, report};
+use crate::{cache, ledger, modules, replay, report};
 
 /// Compares a candidate with what was decided.
 ///
@@ -20,7 +20,11 @@ use crate::{cache, ledger, replay, report};
 /// The ledger or the candidate cannot be read, or the ledger is damaged.
 pub fn run(args: &BacktestArgs) -> anyhow::Result<Exit> {
     let reader = Arc::new(ledger::reader(&args.ledger)?);
-    let candidate = PolicySet::open(&args.candidate, &cache::engine(&args.cache)?)?;
+    let candidate = PolicySet::open_with(
+        &args.candidate,
+        modules::store(&args.modules).ok().as_ref(),
+        &cache::engine(&args.cache)?,
+    )?;
     let ids = replay::decisions(&reader, &ListFilter { since: args.since, ..ListFilter::default() })?;
     let bar = bar(ids.len());
     let compared = each(&ids, args.jobs.unwrap_or_else(processors), |id| {

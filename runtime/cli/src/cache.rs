@@ -19,15 +19,19 @@ pub fn engine(args: &CacheArgs) -> anyhow::Result<Engine> {
 /// The entries are in the cache folder; the key that authenticates them is in the state folder, so that a cache which
 /// comes from elsewhere is not believed.
 fn options(args: &CacheArgs) -> Option<CacheOptions> {
-    let folder = args.cache_dir.clone().or_else(|| base("XDG_CACHE_HOME", ".cache"));
-    let state = state();
-    let (Some(folder), Some(state)) = (folder, state) else {
+    let (Some(folder), Some(state)) = (args.cache_dir.clone().or_else(folder), state()) else {
         report::warning(
             "there is no home folder, so compiled policies are not kept; set XDG_CACHE_HOME and XDG_STATE_HOME",
         );
         return None;
     };
     Some(CacheOptions { folder, key_file: state.join("cache.key") })
+}
+
+/// Where the command keeps what can be fetched or made again; `None` where there is no home folder.
+#[must_use]
+pub fn folder() -> Option<PathBuf> {
+    base("XDG_CACHE_HOME", ".cache")
 }
 
 /// Where the command keeps what is not a cache; `None` where there is no home folder.

@@ -1,21 +1,20 @@
 //! `portcullis lock`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
-use portcullis::{LOCK_FILE, Locked, MANIFEST_FILE, PolicySet};
-use portcullis_gate::{FoundPolicy, Lock, LockedPolicy, Manifest, Sha256};
+use portcullis::{LOCK_FILE, Locked, LockedModule, MANIFEST_FILE, ModuleStore, PolicySet, SetError};
+use portcullis_gate::{FoundPolicy, Lock, LockedPolicy, Manifest, OCI_SCHEME, Sha256};
 
 use crate::args::LockArgs;
-use crate::cache;
 use crate::exit::Exit;
 use crate::progress::Spinner;
-use crate::report;
 use crate::text::shown;
+use crate::{cache, modules, report};
 
 /// Writes the lock of a policy set, or compares it with what is there.
 ///
@@ -24,9 +23,12 @@ use crate::text::shown;
 pub fn run(args: &LockArgs) -> anyhow::Result<Exit> {
     let manifest = manifest_path(&args.policies);
     let path = manifest.with_file_name(LOCK_FILE);
+    let modules = modules::store(&args.modules).ok();
+    let resolved = if args.check { locked_modules(&args.policies) } else { resolve(args, modules.as_ref())? };
     let Locked { lock: found, not_loaded } = {
         let _spinner = Spinner::start("compiling policies");
-        PolicySet::lock(&args.policies, &cache::engine(&args.cache)?)?
+        PolicySet::lock_with(&args.policies, modules.as_ref(), &resolved, &cache::engine(&args.cache)?)
+            .map_err(|error| with_fetch(args, error))?
     };
     let shown_path = path.display();
     let old = match std::fs::read(&path) {
@@ -59,6 +61,47 @@ pub fn run(args: &LockArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// Asks the registries what the references name now, and fetches it.
+fn resolve(args: &LockArgs, store: Option<&ModuleStore>) -> anyhow::Result<BTreeMap<String, LockedModule>> {
+    let references = modules::references(&PolicySet::definition(&args.policies)?.1);
+    let mut resolved = BTreeMap::new();
+    if references.is_empty() {
+        return Ok(resolved);
+    }
+    let store = store.context("there is no home folder to keep modules in: say --module-store DIR")?;
+    let client = modules::client(&args.registry, false)?;
+    let _spinner = Spinner::start("fetching modules");
+    for (module, (reference, limits)) in references {
+        let artifact = client.pull(&reference, &limits)?;
+        modules::keep(store, &artifact)?;
+        let (manifest_sha256, module_sha256) = (artifact.manifest_sha256(), artifact.module_sha256());
+        resolved.insert(module, LockedModule { manifest_sha256, module_sha256 });
+    }
+    Ok(resolved)
+}
+
+/// What the lock that is there says of references. Where it says nothing of one, or is none, the comparison tells.
+fn locked_modules(policies: &Path) -> BTreeMap<String, LockedModule> {
+    let lock = PolicySet::definition(policies).and_then(|(manifest, _)| PolicySet::read_lock(&manifest));
+    let policies = lock.map(|lock| lock.policies).unwrap_or_default();
+    let pins = policies.iter().filter_map(|policy| Some((policy.oci.as_ref()?, policy.module_sha256)));
+    pins.map(|(pin, module)| (pin.reference.clone(), modules::locked_module(pin, module))).collect()
+}
+
+/// A module that is not here yet is something to fetch, not something to mend.
+fn with_fetch(args: &LockArgs, error: SetError) -> anyhow::Error {
+    let fetched = matches!(&error, SetError::NotLocked { files, .. } if files.iter().any(|file| file.file.starts_with(OCI_SCHEME)));
+    let error = anyhow::Error::from(error);
+    if !(args.check && fetched) {
+        return error;
+    }
+    error.context(format!(
+        "modules of registries are not here as the lock pins them: run `portcullis policy fetch --policies {}`, or \
+         `portcullis lock` where the manifest names others",
+        args.policies.display()
+    ))
+}
+
 fn check(manifest: &Path, lock: &Lock, found: &Lock, command: &str) -> anyhow::Result<Exit> {
     let name = manifest.display().to_string();
     let bytes = std::fs::read(manifest).with_context(|| format!("cannot read {name}"))?;
@@ -82,6 +125,7 @@ fn check(manifest: &Path, lock: &Lock, found: &Lock, command: &str) -> anyhow::R
 fn found_policy(locked: &LockedPolicy) -> FoundPolicy {
     FoundPolicy {
         module_sha256: Some(locked.module_sha256),
+        oci: locked.oci.clone(),
         settings_sha256: Some(locked.settings_sha256),
         data: locked.data.iter().map(|(name, digest)| (name.clone(), Some(*digest))).collect(),
         inputs: locked.inputs.clone(),
@@ -110,23 +154,41 @@ fn changes(old: Option<&Lock>, new: &Lock) -> Vec<String> {
 }
 
 fn summary(policy: &LockedPolicy) -> String {
-    format!("{}: module {}", shown(&policy.name), policy.module_sha256.short())
+    let from = policy.oci.as_ref().map(|pin| format!(" from {}", shown(&pin.reference))).unwrap_or_default();
+    format!("{}: module {}{from}", shown(&policy.name), policy.module_sha256.short())
 }
 
 fn differences(before: &LockedPolicy, after: &LockedPolicy) -> Vec<String> {
     let name = shown(&after.name);
     let mut changes = Vec::new();
-    let mut compare = |what: String, before: Option<&Sha256>, after: Option<&Sha256>| {
+    let compare = |changes: &mut Vec<String>, what: String, before: Option<&Sha256>, after: Option<&Sha256>| {
         if before != after {
             let short = |digest: Option<&Sha256>| digest.map_or_else(|| "nothing".to_owned(), Sha256::short);
             changes.push(format!("~ {name}: {what} {} → {}", short(before), short(after)));
         }
     };
-    compare("module".into(), Some(&before.module_sha256), Some(&after.module_sha256));
-    compare("settings".into(), Some(&before.settings_sha256), Some(&after.settings_sha256));
+    compare(&mut changes, "module".into(), Some(&before.module_sha256), Some(&after.module_sha256));
+    let manifest = |policy: &LockedPolicy| policy.oci.as_ref().map(|pin| pin.manifest_sha256);
+    let (old, new) = (manifest(before), manifest(after));
+    if let (Some(old), Some(new), Some(pin)) = (old, new, &after.oci)
+        && before.oci.as_ref().map(|pin| &pin.reference) == Some(&pin.reference)
+        && old != new
+    {
+        let reference = shown(&pin.reference);
+        changes.push(format!("~ {name}: {reference} moved, from manifest sha256:{old} to sha256:{new}"));
+    } else if before.oci != after.oci {
+        let place = |policy: &LockedPolicy| policy.oci.as_ref().map_or("a file".into(), |pin| shown(&pin.reference));
+        changes.push(format!("~ {name}: comes from {}, and came from {}", place(after), place(before)));
+    }
+    compare(&mut changes, "settings".into(), Some(&before.settings_sha256), Some(&after.settings_sha256));
     let documents: BTreeSet<&String> = before.data.keys().chain(after.data.keys()).collect();
     for document in documents {
-        compare(format!("document {}", shown(document)), before.data.get(document), after.data.get(document));
+        compare(
+            &mut changes,
+            format!("document {}", shown(document)),
+            before.data.get(document),
+            after.data.get(document),
+        );
     }
     let inputs = |policy: &LockedPolicy| policy.inputs.clone().unwrap_or_default().into_iter().collect::<BTreeSet<_>>();
     let (old, new) = (inputs(before), inputs(after));
@@ -167,6 +229,7 @@ mod tests {
         LockedPolicy {
             name: name.into(),
             module_sha256: Sha256::of(module.as_bytes()),
+            oci: None,
             settings_sha256: Sha256::of(b"{}"),
             data: [("calendar".to_owned(), Sha256::of(module.as_bytes()))].into(),
             inputs: inputs.map(|inputs| inputs.iter().map(|input| (*input).to_owned()).collect()),

@@ -1,8 +1,8 @@
 //! The `portcullis` command: one module per subcommand.
 //!
 //! What it does: reads payloads and policy sets from files, decides, and says so in words, JSON, GitHub's
-//! annotations or JUnit. What it refuses to do: anything over a network, and anything with a decision that does not
-//! proceed: [`exit::Exit`] tells the caller, who acts.
+//! annotations or JUnit. What it refuses to do: speak with a network but to move modules (`lock`, and `policy push`, `pull`,
+//! `fetch`), and anything with a decision that does not proceed: [`exit::Exit`] tells the caller, who acts.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -21,6 +21,7 @@ mod exit;
 mod inspect;
 mod ledger;
 mod lock;
+mod modules;
 mod policy;
 mod policy_build;
 mod progress;
@@ -43,6 +44,11 @@ fn main() -> ExitCode {
         args::Command::Lock(args) => lock::run(&args),
         args::Command::Policy(args::PolicyCommand::Build(args)) => policy::build::run(&args),
         args::Command::Policy(args::PolicyCommand::Test(args)) => policy::test::run(&args),
+        args::Command::Policy(args::PolicyCommand::Push(args)) => policy::push::push(&args),
+        args::Command::Policy(args::PolicyCommand::Pull(args)) => policy::push::pull(&args),
+        args::Command::Policy(args::PolicyCommand::Fetch(args)) => policy::fetch::fetch(&args),
+        args::Command::Policy(args::PolicyCommand::Save(args)) => policy::fetch::save(&args),
+        args::Command::Policy(args::PolicyCommand::Load(args)) => policy::fetch::load(&args),
         args::Command::Ledger(command) => ledger::run(&command),
         args::Command::Replay(args) => replay::run(&args),
         args::Command::Backtest(args) => backtest::run(&args),

@@ -22,6 +22,7 @@ mod fault;
 mod history;
 mod limits;
 mod mask;
+mod oci;
 mod outcome;
 pub mod pointer;
 mod request;
@@ -54,11 +55,12 @@ pub use limits::{
     MAX_TIME_MS,
 };
 pub use mask::{MAX_MASKS, Mask, masked};
+pub use oci::{MAX_REPOSITORY_BYTES, MAX_TAG_BYTES, OCI_SCHEME, OciReference, OciReferenceError, is_loopback};
 pub use outcome::Outcome;
 pub use request::{Request, RequestError};
 pub use set::{
     Absent, DEFAULT_VALID_FOR_SECONDS, EngineIdentity, FIELD_NAMES, Field, FoundPolicy, Lock, LockedPolicy,
     MAX_MANIFEST_BYTES, MAX_NAME_BYTES, MAX_POLICIES, MAX_TREE_DEPTH, MAX_VALID_FOR_SECONDS, MAX_WAIVERS, Manifest,
-    Mark, Member, Mismatch, Node, Pattern, PinnedSet, Place, PolicyPin, PolicySpec, Problem, Rule, SetDefinition,
-    SetParts, Settings, SourceError, Waiver, When,
+    Mark, Member, Mismatch, Node, OciPin, Pattern, PinnedSet, Place, PolicyPin, PolicySpec, Problem, Rule,
+    SetDefinition, SetParts, Settings, SourceError, Waiver, When,
 };

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::past::{LedgerHistory, asked};
 use crate::record::{Kept, Place, Recorded, entry};
-use crate::{DecideOptions, HistorySource, Permission, PolicySet, SetError, activation};
+use crate::{DecideOptions, HistorySource, ModuleStore, Permission, PolicySet, SetError, activation};
 
 /// The code of the deny where a decision could not be recorded.
 pub const LEDGER_UNAVAILABLE: &str = "portcullis.ledger-unavailable";
@@ -37,11 +37,18 @@ pub struct GateOptions {
     pub ledger: LedgerOptions,
     /// Most requests that are being decided at once; one more is shed with [`DecideError::Overloaded`].
     pub max_in_flight: usize,
+    /// Where modules that come from a registry are kept; a set that has such needs one.
+    pub modules: Option<ModuleStore>,
 }
 
 impl Default for GateOptions {
     fn default() -> GateOptions {
-        GateOptions { engine: EngineOptions::default(), ledger: LedgerOptions::default(), max_in_flight: 1024 }
+        GateOptions {
+            engine: EngineOptions::default(),
+            ledger: LedgerOptions::default(),
+            max_in_flight: 1024,
+            modules: None,
+        }
     }
 }
 
@@ -152,7 +159,7 @@ impl Gate {
     /// [`GateError`]: one of them cannot be opened.
     pub fn open(policies: &Path, ledger: &Path, options: &GateOptions) -> Result<Gate, GateError> {
         let engine = Engine::new(&options.engine)?;
-        let set = PolicySet::open(policies, &engine)?;
+        let set = PolicySet::open_with(policies, options.modules.as_ref(), &engine)?;
         let ledger = Ledger::open(ledger, &options.ledger)?;
         Gate::new(set, Arc::new(ledger), options.max_in_flight)
     }

@@ -36,6 +36,7 @@ mod decide;
 pub mod doors;
 mod gate;
 mod history;
+mod module_store;
 mod past;
 mod policy_set;
 mod record;
@@ -45,7 +46,10 @@ pub use backtest::{Backtest, Compared, Transition, compare};
 pub use decide::DecideOptions;
 pub use gate::{DecideError, Gate, GateError, GateOptions, LEDGER_UNAVAILABLE, Stopped};
 pub use history::HistorySource;
-pub use policy_set::{LOCK_FILE, Locked, MANIFEST_FILE, NotLoaded, PolicySet, ReadFiles, SetError, SetFiles};
+pub use module_store::{EVIDENCE_SUFFIX, ModuleStore, ModuleStoreError, evidence_path};
+pub use policy_set::{
+    LOCK_FILE, Locked, LockedModule, MANIFEST_FILE, NotLoaded, PolicySet, ReadFiles, SetError, SetFiles,
+};
 #[cfg(unix)]
 pub use portcullis_engine::compile_worker;
 pub use portcullis_engine::{

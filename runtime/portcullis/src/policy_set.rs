@@ -1,6 +1,6 @@
 //! Opening a policy set: manifest, lock, files, modules.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -10,8 +10,11 @@ use jiff::Timestamp;
 use portcullis_engine::{Engine, LoadError, Policy, PolicySource};
 use portcullis_gate::{
     Document, EngineIdentity, Fault, Faulted, FoundPolicy, LoadFault, Lock, MAX_DOCUMENT_BYTES, MAX_MANIFEST_BYTES,
-    Manifest, Mark, Mismatch, PinnedSet, Pointer, PolicyPin, PolicySpec, SetDefinition, Settings, Sha256, SourceError,
+    Manifest, Mark, Mismatch, OCI_SCHEME, OciPin, OciReference, PinnedSet, Pointer, PolicyPin, PolicySpec,
+    SetDefinition, Settings, Sha256, SourceError,
 };
+
+use crate::{ModuleStore, ModuleStoreError};
 
 /// The manifest's name in a policy set's folder.
 pub const MANIFEST_FILE: &str = "portcullis.toml";
@@ -74,6 +77,24 @@ pub enum SetError {
         /// Each difference, with file, expected and found.
         mismatches: Vec<Mismatch>,
     },
+    /// Modules that a registry holds are not in the module store as the lock pins them.
+    #[error("{}: these modules come from a registry and are not here as the lock pins them; nothing was loaded\n{}\nfetch them with `portcullis policy fetch --policies {} --module-store {}`", path.display(), lines(modules), path.display(), store.display())]
+    NotFetched {
+        /// The manifest.
+        path: PathBuf,
+        /// Where they were looked for.
+        store: PathBuf,
+        /// Each module, and why it is not read.
+        modules: Vec<String>,
+    },
+    /// Modules come from a registry, and no module store was given.
+    #[error("{}: {} comes from a registry, and no module store was given", path.display(), module)]
+    NoModuleStore {
+        /// The manifest.
+        path: PathBuf,
+        /// The first such module.
+        module: String,
+    },
     /// Files that a lock would have to name cannot be read.
     #[error("{}: these files cannot be read; nothing was locked\n{}", path.display(), lines(files))]
     NotLocked {
@@ -94,6 +115,15 @@ pub struct NotLoaded {
     pub module: String,
     /// Why.
     pub error: LoadError,
+}
+
+/// What a reference named when it was resolved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LockedModule {
+    /// Of the artifact's manifest.
+    pub manifest_sha256: Sha256,
+    /// Of the module in it.
+    pub module_sha256: Sha256,
 }
 
 /// A lock, and what whoever commits it must know.
@@ -122,10 +152,19 @@ impl PolicySet {
     /// # Errors
     /// [`SetError`]: the manifest or the lock is wrong or missing, or something is not what the lock says.
     pub fn open(path: &Path, engine: &Engine) -> Result<PolicySet, SetError> {
+        PolicySet::open_with(path, None, engine)
+    }
+
+    /// Opens a set some of whose modules come from a registry: they are read from `modules`, by the digests in the lock.
+    ///
+    /// # Errors
+    /// As for [`PolicySet::open`], and [`SetError::NotFetched`].
+    pub fn open_with(path: &Path, modules: Option<&ModuleStore>, engine: &Engine) -> Result<PolicySet, SetError> {
         let (manifest_path, manifest) = read_manifest(path)?;
         let lock_path = manifest_path.with_file_name(LOCK_FILE);
         let lock = read_lock(&lock_path, &manifest_path)?;
-        let folder = Folder(manifest_path.parent().unwrap_or(Path::new("")).to_path_buf());
+        let pinned = pinned_modules(&manifest_path, &manifest, &lock_path, &lock, modules)?;
+        let folder = Folder { modules: modules.cloned(), pinned, ..Folder::of(&manifest_path) };
         PolicySet::load((&manifest_path, &manifest), (&lock_path, &lock), &folder, Timestamp::now(), engine)
     }
 
@@ -188,14 +227,33 @@ impl PolicySet {
     /// # Errors
     /// [`SetError`]: the manifest is wrong, or a file cannot be read.
     pub fn lock(path: &Path, engine: &Engine) -> Result<Locked, SetError> {
+        PolicySet::lock_with(path, None, &BTreeMap::new(), engine)
+    }
+
+    /// Reads a set some of whose modules come from a registry, to write its lock. `resolved` says of each `module` that is
+    /// a reference what it names now; its bytes are read from `modules`.
+    ///
+    /// # Errors
+    /// As for [`PolicySet::lock`]; a reference that is not in `resolved`, or not in `modules`, is a file that cannot be
+    /// read.
+    pub fn lock_with(
+        path: &Path,
+        modules: Option<&ModuleStore>,
+        resolved: &BTreeMap<String, LockedModule>,
+        engine: &Engine,
+    ) -> Result<Locked, SetError> {
         let (manifest_path, bytes) = read_manifest(path)?;
         let manifest = Manifest::parse(&manifest_path.display().to_string(), &bytes, Timestamp::now())?;
-        let folder = Folder(manifest_path.parent().unwrap_or(Path::new("")).to_path_buf());
+        let pinned = resolved.iter().map(|(module, locked)| (module.clone(), locked.module_sha256)).collect();
+        let folder = Folder { modules: modules.cloned(), pinned, ..Folder::of(&manifest_path) };
         let mut found = read_files(&manifest.definition, &folder);
         let mut not_loaded = Vec::new();
         // Nobody has reviewed these modules: no code of theirs comes into this process.
         let inputs = each(manifest.definition.policies(), &mut found, |spec, found| inputs(spec, found, engine));
         for ((spec, found), inputs) in manifest.definition.policies().iter().zip(&mut found).zip(inputs) {
+            found.digests.oci = resolved
+                .get(&spec.module)
+                .map(|locked| OciPin { reference: spec.module.clone(), manifest_sha256: locked.manifest_sha256 });
             match inputs {
                 Ok(inputs) => found.digests.inputs = Some(texts(&inputs)),
                 Err(error) => {
@@ -207,6 +265,25 @@ impl PolicySet {
         let lock = Lock::new(&manifest.definition, &found, &manifest_path.display().to_string())
             .map_err(|files| SetError::NotLocked { path: manifest_path, files })?;
         Ok(Locked { lock, not_loaded })
+    }
+
+    /// What a manifest says: its path, and the set. `path` is the manifest or the folder that holds it.
+    ///
+    /// # Errors
+    /// [`SetError`]: it cannot be read, or is wrong.
+    pub fn definition(path: &Path) -> Result<(PathBuf, SetDefinition), SetError> {
+        let (path, bytes) = read_manifest(path)?;
+        let manifest = Manifest::parse(&path.display().to_string(), &bytes, Timestamp::now())?;
+        Ok((path, manifest.definition))
+    }
+
+    /// The lock beside a manifest.
+    ///
+    /// # Errors
+    /// [`SetError`]: it is missing, cannot be read, or is wrong.
+    pub fn read_lock(manifest: &Path) -> Result<Lock, SetError> {
+        let path = manifest.with_file_name(LOCK_FILE);
+        Ok(Lock::parse(&path.display().to_string(), &read_lock(&path, manifest)?)?)
     }
 
     /// The set's definition and digests, as its decisions name them.
@@ -255,13 +332,72 @@ pub trait ReadFiles {
     fn read(&self, file: &str, limit: usize) -> std::io::Result<Vec<u8>>;
 }
 
-/// Files relative to a folder.
-struct Folder(PathBuf);
+/// Files relative to a folder, and modules of a registry by their digests.
+struct Folder {
+    folder: PathBuf,
+    modules: Option<ModuleStore>,
+    /// The digest of each `module` that is a reference.
+    pinned: BTreeMap<String, Sha256>,
+}
+
+impl Folder {
+    fn of(manifest: &Path) -> Folder {
+        let folder = manifest.parent().unwrap_or(Path::new("")).to_path_buf();
+        Folder { folder, modules: None, pinned: BTreeMap::new() }
+    }
+}
 
 impl ReadFiles for Folder {
     fn read(&self, file: &str, limit: usize) -> std::io::Result<Vec<u8>> {
-        read_file(&self.0.join(file), limit)
+        if !file.starts_with(OCI_SCHEME) {
+            return read_file(&self.folder.join(file), limit);
+        }
+        match (&self.modules, self.pinned.get(file)) {
+            (Some(modules), Some(sha256)) => modules.read(*sha256, limit).map_err(std::io::Error::other),
+            (None, _) => Err(std::io::Error::other("no module store was given")),
+            (_, None) => Err(std::io::Error::other("nothing says which module this is")),
+        }
     }
+}
+
+/// The digests that the lock gives the modules of a registry; all of them are in the store.
+fn pinned_modules(
+    manifest_path: &Path,
+    manifest: &[u8],
+    lock_path: &Path,
+    lock: &[u8],
+    modules: Option<&ModuleStore>,
+) -> Result<BTreeMap<String, Sha256>, SetError> {
+    let definition = Manifest::parse(&manifest_path.display().to_string(), manifest, Timestamp::now())?.definition;
+    let lock = Lock::parse(&lock_path.display().to_string(), lock)?;
+    let mut pinned = BTreeMap::new();
+    let mut missing = BTreeSet::new();
+    for spec in definition.policies().iter().filter(|spec| OciReference::of_module(&spec.module).is_some()) {
+        let Some(modules) = modules else {
+            return Err(SetError::NoModuleStore { path: manifest_path.into(), module: spec.module.clone() });
+        };
+        // One that the lock lacks, or knows from elsewhere, is a mismatch and not something to fetch.
+        let locked = lock
+            .policy(&spec.name)
+            .filter(|locked| locked.oci.as_ref().is_some_and(|pin| pin.reference == spec.module));
+        let Some(locked) = locked else { continue };
+        pinned.insert(spec.module.clone(), locked.module_sha256);
+        let limit = usize::try_from(spec.limits.module_bytes).unwrap_or(usize::MAX);
+        match modules.read(locked.module_sha256, limit) {
+            Ok(_) => {}
+            Err(ModuleStoreError::Missing { .. }) => {
+                missing.insert(format!("{}: sha256 {} is not there", spec.module, locked.module_sha256));
+            }
+            Err(error) => {
+                missing.insert(format!("{}: {error}", spec.module));
+            }
+        }
+    }
+    if missing.is_empty() {
+        return Ok(pinned);
+    }
+    let store = modules.map(|modules| modules.folder().to_path_buf()).unwrap_or_default();
+    Err(SetError::NotFetched { path: manifest_path.into(), store, modules: missing.into_iter().collect() })
 }
 
 /// What was read for one policy.
@@ -311,6 +447,7 @@ fn read_policy(spec: &PolicySpec, files: &dyn ReadFiles) -> Found {
     }
     let digests = FoundPolicy {
         module_sha256: digest(&module),
+        oci: None,
         settings_sha256: digest(&settings),
         data: data_digests,
         inputs: None,

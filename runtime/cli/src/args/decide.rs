@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use portcullis::doors::{Kind, Subject};
 
-use super::{CacheArgs, LedgerArgs};
+use super::{CacheArgs, LedgerArgs, ModuleStoreArgs};
 
 /// Decides each payload by the policy set and says why.
 ///
@@ -62,6 +62,8 @@ pub struct DecideArgs {
     pub jobs: u8,
     #[command(flatten)]
     pub cache: CacheArgs,
+    #[command(flatten)]
+    pub modules: ModuleStoreArgs,
     /// The payloads; `-` is standard input, which is also read where no file is given
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::CacheArgs;
+use super::{CacheArgs, FetchArgs, LoadArgs, PullArgs, PushArgs, SaveArgs};
 
 /// What policy authors do.
 #[derive(Debug, Subcommand)]
@@ -13,6 +13,16 @@ pub enum PolicyCommand {
     Build(BuildArgs),
     /// Run the cases beside a policy against its component
     Test(TestArgs),
+    /// Push a component and its evidence to a registry
+    Push(PushArgs),
+    /// Pull a component and its evidence from a registry
+    Pull(PullArgs),
+    /// Fetch the modules that a lock pins into the module store
+    Fetch(FetchArgs),
+    /// Write the modules that a lock pins into an archive
+    Save(SaveArgs),
+    /// Put the modules of an archive into the module store
+    Load(LoadArgs),
 }
 
 /// Builds a policy's crate into a component: finds the wasm target, compiles, embeds the description, checks the world.

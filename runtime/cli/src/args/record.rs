@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
-use super::{CacheArgs, LedgerArgs, ReportFormat, since};
+use super::{CacheArgs, LedgerArgs, ModuleStoreArgs, ReportFormat, since};
 
 /// What can be done with receipts.
 #[derive(Debug, Subcommand)]
@@ -59,6 +59,8 @@ pub struct BacktestArgs {
     pub ledger: LedgerArgs,
     #[command(flatten)]
     pub cache: CacheArgs,
+    #[command(flatten)]
+    pub modules: ModuleStoreArgs,
     /// The policy set to try: a portcullis.toml, or the folder that holds it. Its portcullis.lock must match
     #[arg(long, value_name = "DIR-OR-FILE")]
     pub candidate: PathBuf,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{CacheArgs, ReportFormat};
+use super::{CacheArgs, ModuleStoreArgs, RegistryArgs, ReportFormat};
 
 /// Says in plain words what a module can read and call, its sizes, its digest, and whether it is admissible.
 ///
@@ -25,7 +25,8 @@ pub struct InspectArgs {
 
 /// Writes portcullis.lock beside the manifest: the sha256 of every module, settings and document, and of the set.
 ///
-/// Commit the lock. What does not match it is refused.
+/// Commit the lock. What does not match it is refused. A module that a registry holds is resolved and fetched, and the lock
+/// says what its tag named. With --check nothing is asked of a network.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -40,4 +41,8 @@ pub struct LockArgs {
     pub check: bool,
     #[command(flatten)]
     pub cache: CacheArgs,
+    #[command(flatten)]
+    pub modules: ModuleStoreArgs,
+    #[command(flatten)]
+    pub registry: RegistryArgs,
 }

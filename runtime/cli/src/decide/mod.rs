@@ -21,7 +21,7 @@ use crate::args::{DecideArgs, DecisionFormat};
 use crate::each::each;
 use crate::exit::Exit;
 use crate::progress::Spinner;
-use crate::{cache, ledger, report};
+use crate::{cache, ledger, modules, report};
 
 pub use human::push_decision;
 pub use json::{Line, printable};
@@ -82,7 +82,7 @@ pub fn run(args: &DecideArgs) -> anyhow::Result<Exit> {
 fn open(args: &DecideArgs) -> anyhow::Result<Gate> {
     let set = {
         let _spinner = Spinner::start("compiling policies");
-        PolicySet::open(&args.policies, &cache::engine(&args.cache)?)?
+        PolicySet::open_with(&args.policies, modules::store(&args.modules).ok().as_ref(), &cache::engine(&args.cache)?)?
     };
     warn_of_manifest(args, &set);
     if let Some(now) = args.now {

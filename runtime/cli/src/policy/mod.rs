@@ -1,6 +1,8 @@
-//! What policy authors do: build, and test.
+//! What policy authors do: build, test, and move components to and from registries.
 
 pub mod build;
 mod cases;
 mod compare;
+pub mod fetch;
+pub mod push;
 pub mod test;

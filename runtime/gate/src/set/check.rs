@@ -8,6 +8,7 @@ use super::{MAX_NAME_BYTES, MAX_POLICIES, MAX_VALID_FOR_SECONDS, MAX_WAIVERS, Po
 use crate::answer::{MAX_TEXT_BYTES, is_policy_code};
 use crate::fault::Fault;
 use crate::mask::MAX_MASKS;
+use crate::oci::OciReference;
 
 /// One thing that is wrong with a set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,6 +106,13 @@ fn check_policy(place: usize, policy: &PolicySpec, report: &mut impl FnMut(Place
     }
     if !is_file(&policy.module) {
         report(at("module"), "the module's file name is empty or has control characters".into(), FILE_HELP);
+    }
+    match OciReference::of_module(&policy.module) {
+        Some(Err(error)) => report(at("module"), format!("{:?} is no reference: {error}", policy.module), OCI_HELP),
+        None if policy.module.contains("://") => {
+            report(at("module"), format!("a module cannot come from {:?}", policy.module), OCI_HELP);
+        }
+        None | Some(Ok(_)) => {}
     }
     if let Settings::File(file) = &policy.settings
         && !is_file(file)
@@ -294,4 +302,5 @@ fn is_file(text: &str) -> bool {
 pub(crate) const HOST_NAME: &str = "portcullis";
 
 const NAME_HELP: &str = "a name is 1 to 64 of a-z 0-9 - _ .";
+const OCI_HELP: &str = "module = \"oci://registry.example.com/policies/window:1.2\", or the path of a file";
 const FILE_HELP: &str = "give the path of a file, relative to the manifest";

@@ -10,6 +10,7 @@ use super::read::{self, Item, Reader, Table};
 use super::source::SourceError;
 use super::{PolicySpec, SetDefinition, Settings};
 use crate::digest::Sha256;
+use crate::oci::OciReference;
 
 /// The digests of a set and of all its files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub struct LockedPolicy {
     pub name: String,
     /// Of the component.
     pub module_sha256: Sha256,
+    /// Where the component came from, for one that a registry holds.
+    pub oci: Option<OciPin>,
     /// Of the settings text.
     pub settings_sha256: Sha256,
     /// Of each reference document.
@@ -38,11 +41,24 @@ pub struct LockedPolicy {
     pub inputs: Option<Vec<String>>,
 }
 
+/// The artifact in a registry that held a module when it was locked.
+///
+/// Not in the set's digest: it says where the module is found, and the module's own digest says what it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OciPin {
+    /// The manifest's `module`: `oci://` and a reference.
+    pub reference: String,
+    /// Of the artifact's manifest, which the reference named then.
+    pub manifest_sha256: Sha256,
+}
+
 /// What was found of one policy, aligned with the set's policies. `None`: the file could not be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FoundPolicy {
     /// Of the component.
     pub module_sha256: Option<Sha256>,
+    /// Where the component came from, for one that a registry holds.
+    pub oci: Option<OciPin>,
     /// Of the settings text.
     pub settings_sha256: Option<Sha256>,
     /// Of each reference document.
@@ -79,7 +95,9 @@ impl Lock {
                 }
                 digest
             };
-            let module = need(found.module_sha256, module_of(spec));
+            // Of a module that a registry holds, a lock says where it was found too.
+            let pinned = found.oci.is_some() == OciReference::of_module(&spec.module).is_some();
+            let module = need(found.module_sha256.filter(|_| pinned), module_of(spec));
             let settings = need(found.settings_sha256, settings_of(spec, manifest));
             let mut data = BTreeMap::new();
             for (name, file) in &spec.data {
@@ -87,8 +105,8 @@ impl Lock {
                 data.extend(digest.map(|digest| (name.clone(), digest)));
             }
             if let (Some(module_sha256), Some(settings_sha256)) = (module, settings) {
-                let (name, inputs) = (spec.name.clone(), found.inputs.clone());
-                policies.push(LockedPolicy { name, module_sha256, settings_sha256, data, inputs });
+                let (name, oci, inputs) = (spec.name.clone(), found.oci.clone(), found.inputs.clone());
+                policies.push(LockedPolicy { name, module_sha256, oci, settings_sha256, data, inputs });
             }
         }
         if !unreadable.is_empty() {
@@ -168,6 +186,10 @@ impl Lock {
                     out.push_str("]\n");
                 }
             }
+            if let Some(OciPin { reference, manifest_sha256 }) = &policy.oci {
+                _ = writeln!(out, "[policy.oci]\nreference = {}", string(reference));
+                _ = writeln!(out, "manifest-sha256 = \"{manifest_sha256}\"");
+            }
             if !policy.data.is_empty() {
                 out.push_str("[policy.data]\n");
                 for (name, digest) in &policy.data {
@@ -213,6 +235,7 @@ impl LockedPolicy {
         for (name, digest) in self.data.iter().filter(|(name, _)| !spec.data.contains_key(*name)) {
             compare(document_of(spec, name, manifest), Some(*digest), None);
         }
+        self.verify_reference(spec, mismatches);
         // A policy that cannot be configured faults: there is nothing that it could read.
         if found.inputs.is_some() && self.inputs != found.inputs {
             let text = |inputs: &Option<Vec<String>>| inputs.as_ref().map(|inputs| format!("{inputs:?}"));
@@ -222,6 +245,29 @@ impl LockedPolicy {
                 expected: text(&self.inputs),
                 found: text(&found.inputs),
             });
+        }
+    }
+}
+
+impl LockedPolicy {
+    /// A lock that was made of another reference pins another version than the manifest asks for.
+    fn verify_reference(&self, spec: &PolicySpec, mismatches: &mut Vec<Mismatch>) {
+        let reference = OciReference::of_module(&spec.module).and_then(Result::ok);
+        let what = format!("where the module of {:?} comes from", spec.name);
+        let locked = self.oci.as_ref().map(|pin| pin.reference.as_str());
+        let named = reference.is_some().then_some(spec.module.as_str());
+        if locked != named {
+            let text = |place: Option<&str>| Some(place.unwrap_or("a file").to_owned());
+            let (expected, found) = (text(locked), text(named));
+            mismatches.push(Mismatch { file: spec.module.clone(), what, expected, found });
+            return;
+        }
+        let named = reference.and_then(|reference| reference.digest());
+        if let Some((named, pin)) = named.zip(self.oci.as_ref())
+            && named != pin.manifest_sha256
+        {
+            let (expected, found) = (Some(pin.manifest_sha256.to_string()), Some(named.to_string()));
+            mismatches.push(Mismatch { file: spec.module.clone(), what, expected, found });
         }
     }
 }
@@ -296,7 +342,7 @@ fn read_lock(reader: &mut Reader, root: &Table<'_>) -> Option<Lock> {
 }
 
 fn read_policy(reader: &mut Reader, table: &Table<'_>) -> Option<LockedPolicy> {
-    reader.keys(table, &["name", "module-sha256", "settings-sha256", "inputs", "data"]);
+    reader.keys(table, &["name", "module-sha256", "settings-sha256", "inputs", "oci", "data"]);
     let name = reader.required_string(table, "name", REWRITE);
     let module_sha256 = required_sha256(reader, table, "module-sha256");
     let settings_sha256 = required_sha256(reader, table, "settings-sha256");
@@ -304,6 +350,8 @@ fn read_policy(reader: &mut Reader, table: &Table<'_>) -> Option<LockedPolicy> {
     let inputs = inputs.map(|items| {
         items.iter().filter_map(|item| reader.string_of(item, "an input", REWRITE).map(str::to_owned)).collect()
     });
+    let oci = table.entries.get("oci").and_then(|item| reader.table(item, "`oci`", REWRITE));
+    let oci = oci.and_then(|table| read_pin(reader, &table));
     let mut data = BTreeMap::new();
     if let Some(documents) = table.entries.get("data").and_then(|item| reader.table(item, "`data`", REWRITE)) {
         for (key, item) in documents.entries.iter() {
@@ -313,10 +361,23 @@ fn read_policy(reader: &mut Reader, table: &Table<'_>) -> Option<LockedPolicy> {
     Some(LockedPolicy {
         name: name?.into(),
         module_sha256: module_sha256?,
+        oci,
         settings_sha256: settings_sha256?,
         data,
         inputs,
     })
+}
+
+fn read_pin(reader: &mut Reader, table: &Table<'_>) -> Option<OciPin> {
+    reader.keys(table, &["reference", "manifest-sha256"]);
+    let reference = reader.required_string(table, "reference", REWRITE);
+    if let Some(reference) = reference
+        && !OciReference::of_module(reference).is_some_and(|reference| reference.is_ok())
+    {
+        reader.report(table.span.clone(), format!("{reference:?} is no reference"), REWRITE);
+    }
+    let manifest_sha256 = required_sha256(reader, table, "manifest-sha256");
+    Some(OciPin { reference: reference?.into(), manifest_sha256: manifest_sha256? })
 }
 
 fn required_sha256(reader: &mut Reader, table: &Table<'_>, key: &str) -> Option<Sha256> {

@@ -8,13 +8,15 @@ portcullis = 1
 name = "acme-deploys"
 [[policy]]
 name = "window"
-module = "policies/window.wasm"
+module = "oci://registry.example.com/policies/window:1.2"
 settings-file = "window.json"
 data = { calendar = "calendar.json" }
 [[policy]]
 name = "cost"
 module = "policies/cost.wasm"
 "#;
+
+const WINDOW: &str = "oci://registry.example.com/policies/window:1.2";
 
 fn definition() -> SetDefinition {
     Manifest::parse("portcullis.toml", MANIFEST.as_bytes(), time(NOW)).unwrap().definition
@@ -25,6 +27,7 @@ fn found() -> Vec<FoundPolicy> {
     vec![
         FoundPolicy {
             module_sha256: digest("window"),
+            oci: Some(OciPin { reference: WINDOW.into(), manifest_sha256: Sha256::of(b"manifest") }),
             settings_sha256: digest("{\"a\":1}"),
             data: BTreeMap::from([("calendar".into(), digest("[]"))]),
             inputs: Some(vec!["/context/environment".into(), "/context/a\"b\n\u{7f}é".into()]),
@@ -87,6 +90,45 @@ fn every_difference_is_named_with_file_expected_and_found() {
     assert_eq!(mismatches(|_, found| found[0].inputs = None), [""; 0]);
 }
 
+/// What a lock was made of is what the manifest names, or it pins another version than the manifest asks for.
+#[test]
+fn another_reference_than_the_locked_one_does_not_verify() {
+    let verify = |module: &str, change: &dyn Fn(&mut Lock)| {
+        let text = MANIFEST.replace(WINDOW, module);
+        let definition = Manifest::parse("portcullis.toml", text.as_bytes(), time(NOW)).unwrap().definition;
+        let mut lock = lock();
+        change(&mut lock);
+        lock.verify(&definition, &found(), "portcullis.toml").iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let what = "where the module of \"window\" comes from: changed, expected";
+    let moved = WINDOW.replace("1.2", "1.3");
+    assert_eq!(verify(&moved, &|_| ()), [format!("{moved}: {what} {WINDOW}, found {moved}")]);
+    assert_eq!(verify("window.wasm", &|_| ()), [format!("window.wasm: {what} {WINDOW}, found a file")]);
+    let file = |lock: &mut Lock| lock.policies[0].oci = None;
+    assert_eq!(verify(WINDOW, &file), [format!("{WINDOW}: {what} a file, found {WINDOW}")]);
+    // A manifest that names a digest is held to it.
+    let (locked, other) = (Sha256::of(b"manifest"), Sha256::of(b"another"));
+    for (digest, expected) in [(locked, vec![]), (other, vec![locked])] {
+        let pinned = format!("{WINDOW}@sha256:{digest}");
+        let lines = verify(&pinned, &|lock| lock.policies[0].oci.as_mut().unwrap().reference = pinned.clone());
+        let expected: Vec<_> =
+            expected.iter().map(|locked| format!("{pinned}: {what} {locked}, found {digest}")).collect();
+        assert_eq!(lines, expected);
+    }
+}
+
+#[test]
+fn a_module_of_a_registry_is_locked_with_where_it_was_found() {
+    let mut nowhere = found();
+    nowhere[0].oci = None;
+    let errors = Lock::new(&definition(), &nowhere, "portcullis.toml").unwrap_err();
+    assert_eq!(errors[0].to_string(), format!("{WINDOW}: the module of \"window\": unreadable"));
+    // It changes no decision, so it is not in the set's digest.
+    let mut elsewhere = found();
+    elsewhere[0].oci.as_mut().unwrap().manifest_sha256 = Sha256::of(b"another");
+    assert_eq!(Lock::new(&definition(), &elsewhere, "portcullis.toml").unwrap().set_sha256, lock().set_sha256);
+}
+
 #[test]
 fn a_lock_edited_by_hand_does_not_verify() {
     let other = Sha256::of(b"other");
@@ -137,6 +179,7 @@ fn the_digest_is_of_what_can_change_a_decision() {
         let definition = SetDefinition::new(parts).unwrap();
         let one = FoundPolicy {
             module_sha256: Some(Sha256::of(b"m")),
+            oci: None,
             settings_sha256: Some(Sha256::of(b"s")),
             ..FoundPolicy::default()
         };
@@ -203,6 +246,8 @@ fn what_is_no_lock_is_refused_with_its_line() {
         ("[set]", "[sets]", "did you mean `set`?"),
         ("[set]", "[set", "not TOML"),
         ("inputs = []", "inputs = [3]", "not a string"),
+        ("manifest-sha256", "manifest", "no `manifest-sha256`"),
+        (WINDOW, "window.wasm", "is no reference"),
     ] {
         assert!(text.contains(from), "{from}");
         let error = Lock::parse("portcullis.lock", text.replace(from, to).as_bytes()).expect_err(says).to_string();

@@ -20,7 +20,7 @@ use crate::outcome::Outcome;
 
 pub(crate) use check::HOST_NAME;
 pub use check::{Place, Problem};
-pub use lock::{FoundPolicy, Lock, LockedPolicy, Mismatch};
+pub use lock::{FoundPolicy, Lock, LockedPolicy, Mismatch, OciPin};
 pub use manifest::Manifest;
 pub use source::{Mark, SourceError};
 pub use tree::{MAX_TREE_DEPTH, Member, Node, Rule};
@@ -60,7 +60,7 @@ pub struct SetParts {
 pub struct PolicySpec {
     /// Unique in the set: 1 to 64 bytes of `a-z 0-9 - _ .`; not `portcullis`, which is the host's.
     pub name: String,
-    /// The component's file, relative to the manifest.
+    /// The component's file, relative to the manifest, or `oci://` and an [`OciReference`](crate::OciReference).
     pub module: String,
     /// The strongest outcome that it may cause.
     pub enforce: Outcome,

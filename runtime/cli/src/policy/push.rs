@@ -1,0 +1,185 @@
+//! `portcullis policy push` and `pull`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use portcullis::{EVIDENCE_SUFFIX, evidence_path};
+use portcullis_gate::{OCI_SCHEME, OciReference, Sha256};
+use portcullis_inspect::InspectLimits;
+use portcullis_registry::{Artifact, MAX_EVIDENCE, MAX_EVIDENCE_BYTES};
+use serde_json::json;
+
+use crate::args::{PullArgs, PushArgs, ReportFormat};
+use crate::exit::Exit;
+use crate::progress::Spinner;
+use crate::text::shown;
+use crate::{modules, report};
+
+/// Pushes a component and its evidence.
+///
+/// # Errors
+/// The component is refused, or the registry does not take it.
+pub fn push(args: &PushArgs) -> anyhow::Result<Exit> {
+    let reference = reference(&args.reference)?;
+    let limits = InspectLimits::default();
+    let module = read(&args.file, limits.module_bytes)?;
+    let evidence = evidence_beside(&args.file)?;
+    let artifact = Artifact::new(module, evidence, &annotations(&args.annotation)?, &limits)
+        .with_context(|| format!("{} was not pushed", args.file.display()))?;
+    let client = modules::client(&args.registry, true)?;
+    let pushed = {
+        let _spinner = Spinner::start("pushing");
+        client.push(&reference, &artifact)?
+    };
+    let (manifest, module) = (pushed.manifest_sha256, pushed.module_sha256);
+    let evidence = artifact.evidence().len();
+    report::out(&match args.format {
+        ReportFormat::Human => {
+            format!(
+                "pushed {reference}\n  manifest sha256:{manifest}\n  module   sha256:{module} ({} bytes)\n{}",
+                artifact.module().len(),
+                if evidence == 0 { String::new() } else { format!("  evidence {evidence}\n") }
+            )
+        }
+        ReportFormat::Json => {
+            format!(
+                "{}\n",
+                json!({
+                    "reference": reference.to_string(),
+                    "pinned": reference.pinned(manifest).to_string(),
+                    "manifest_sha256": manifest,
+                    "module_sha256": module,
+                    "evidence": evidence,
+                })
+            )
+        }
+    })?;
+    Ok(Exit::Done)
+}
+
+/// Pulls a component and its evidence into files.
+///
+/// # Errors
+/// Anything is not as it should be: then there is no new file.
+pub fn pull(args: &PullArgs) -> anyhow::Result<Exit> {
+    let reference = reference(&args.reference)?;
+    let client = modules::client(&args.registry, true)?;
+    let artifact = {
+        let _spinner = Spinner::start("pulling");
+        client.pull(&reference, &InspectLimits::default())?
+    };
+    let mut evidence = Vec::new();
+    for bytes in artifact.evidence() {
+        let path = evidence_path(&args.out, Sha256::of(bytes));
+        write(&path, bytes)?;
+        evidence.push(path);
+    }
+    // Last: where the module is, its evidence is too.
+    write(&args.out, artifact.module())?;
+    let (manifest, module) = (artifact.manifest_sha256(), artifact.module_sha256());
+    let evidence: Vec<String> = evidence.iter().map(|path| path.display().to_string()).collect();
+    report::out(&match args.format {
+        ReportFormat::Human => {
+            let mut out = format!("pulled {reference}\n  manifest sha256:{manifest}\n");
+            let path = args.out.display().to_string();
+            _ = writeln!(out, "  module   sha256:{module} ({} bytes) {}", artifact.module().len(), shown(&path));
+            for path in &evidence {
+                _ = writeln!(out, "  evidence {} (not verified)", shown(path));
+            }
+            out
+        }
+        ReportFormat::Json => {
+            format!(
+                "{}\n",
+                json!({
+                    "reference": reference.to_string(),
+                    "pinned": reference.pinned(manifest).to_string(),
+                    "manifest_sha256": manifest,
+                    "module_sha256": module,
+                    "evidence": evidence,
+                })
+            )
+        }
+    })?;
+    Ok(Exit::Done)
+}
+
+fn reference(text: &str) -> anyhow::Result<OciReference> {
+    let bare = text.strip_prefix(OCI_SCHEME).unwrap_or(text);
+    bare.parse().map_err(|error| report::usage(format!("{:?} is no reference: {error}", shown(text))))
+}
+
+fn annotations(given: &[String]) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut annotations = BTreeMap::new();
+    for text in given {
+        let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
+        let (key, value) =
+            pair.ok_or_else(|| report::usage(format!("{:?} is not of the form KEY=VALUE", shown(text))))?;
+        if annotations.insert(key.to_owned(), value.to_owned()).is_some() {
+            return Err(report::usage(format!("the annotation {:?} is given twice", shown(key))));
+        }
+    }
+    Ok(annotations)
+}
+
+/// The evidence beside a module: files named by the module's name and by their own digest, in the order of the names.
+fn evidence_beside(module: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
+    let folder = module.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = module.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut found: Vec<PathBuf> = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        let path = entry?.path();
+        let of = path.file_name().and_then(|file| file.to_str());
+        let of = of.and_then(|file| file.strip_prefix(&name)?.strip_prefix('.')?.strip_suffix(EVIDENCE_SUFFIX));
+        if of.is_some_and(|digits| digits.len() == 16 && digits.bytes().all(|b| b.is_ascii_hexdigit())) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    if found.len() > MAX_EVIDENCE {
+        bail!("{} pieces of evidence are beside {}, more than {MAX_EVIDENCE}", found.len(), module.display());
+    }
+    let mut evidence = Vec::new();
+    for path in found {
+        let bytes = read(&path, MAX_EVIDENCE_BYTES)?;
+        let named = evidence_path(module, Sha256::of(&bytes));
+        if named.file_name() != path.file_name() {
+            bail!("{}: its bytes are not those that its name says; nothing was pushed", path.display());
+        }
+        evidence.push(bytes);
+    }
+    Ok(evidence)
+}
+
+fn read(path: &Path, limit: u64) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    file.take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limit {
+        bail!("{}: larger than {limit} bytes", path.display());
+    }
+    Ok(bytes)
+}
+
+/// Readers see the old file or all of the new one.
+pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let written = || {
+        let mut file = tempfile::Builder::new().permissions(readable()).tempfile_in(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)
+    };
+    written().map(drop).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// As files are usually made; the umask takes from it.
+fn readable() -> std::fs::Permissions {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::Permissions::from_mode(0o666)
+}
