@@ -32,16 +32,19 @@
 
 mod activation;
 mod backtest;
+mod change;
 mod decide;
 pub mod doors;
 mod gate;
 mod history;
+mod masks;
 mod past;
 mod policy_set;
 mod record;
 mod replay;
 
-pub use backtest::{Backtest, Compared, Transition, compare};
+pub use backtest::{Backtest, Backtester, Compared, Transition, Undecided};
+pub use change::{Change, RequirementsChange};
 pub use decide::DecideOptions;
 pub use gate::{DecideError, Gate, GateError, GateOptions, LEDGER_UNAVAILABLE, Stopped};
 pub use history::HistorySource;

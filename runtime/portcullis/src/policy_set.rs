@@ -286,24 +286,28 @@ fn read_files(definition: &SetDefinition, files: &dyn ReadFiles) -> Vec<Found> {
 
 fn read_policy(spec: &PolicySpec, files: &dyn ReadFiles) -> Found {
     let mut kept: Vec<Arc<[u8]>> = Vec::new();
-    let mut read = |file: &str, limit, fault| {
-        let bytes: Arc<[u8]> = read_named(files, file, limit, fault)?.into();
+    // What a decision says of a fault is recorded and made again from files that may have moved since: it names what a file
+    // is to the policy, never where it was.
+    let mut read = |file: &str, what: &str, limit, fault| {
+        let bytes = files.read(file, limit).map_err(|error| failed(fault, format!("{what}: {error}")))?;
+        let bytes: Arc<[u8]> = bytes.into();
         kept.push(Arc::clone(&bytes));
         Ok(bytes)
     };
     let module_limit = usize::try_from(spec.limits.module_bytes).unwrap_or(usize::MAX);
-    let module = read(&spec.module, module_limit, LoadFault::Missing);
+    let module = read(&spec.module, "the module", module_limit, LoadFault::Missing);
     let settings = match &spec.settings {
         Settings::Inline(text) => Ok(text.as_bytes().into()),
-        Settings::File(file) => read(file, MAX_DOCUMENT_BYTES, LoadFault::Settings),
+        Settings::File(file) => read(file, "the settings", MAX_DOCUMENT_BYTES, LoadFault::Settings),
     };
     let mut data = BTreeMap::new();
     let mut data_digests = BTreeMap::new();
     for (name, file) in &spec.data {
-        let bytes = read(file, MAX_DOCUMENT_BYTES, LoadFault::Data);
+        let what = format!("the document {name:?}");
+        let bytes = read(file, &what, MAX_DOCUMENT_BYTES, LoadFault::Data);
         data_digests.insert(name.clone(), digest(&bytes));
         let document = bytes.and_then(|bytes| {
-            Document::parse(&bytes).map_err(|error| failed(LoadFault::Data, format!("{file}: {error}")))
+            Document::parse(&bytes).map_err(|error| failed(LoadFault::Data, format!("{what}: {error}")))
         });
         data.insert(name.clone(), document);
     }
@@ -362,10 +366,6 @@ fn read_lock(path: &Path, manifest: &Path) -> Result<Vec<u8>, SetError> {
         }
         Err(source) => Err(SetError::Unreadable { path: path.into(), source }),
     }
-}
-
-fn read_named(files: &dyn ReadFiles, file: &str, limit: usize, fault: LoadFault) -> Result<Vec<u8>, LoadError> {
-    files.read(file, limit).map_err(|error| failed(fault, format!("{file}: {error}")))
 }
 
 /// Reads a file of at most `limit` bytes; what is larger is an error, not a prefix.
