@@ -42,6 +42,9 @@ mod past;
 mod policy_set;
 mod record;
 mod replay;
+mod substitute;
+mod trial;
+mod usage;
 
 pub use backtest::{Backtest, Backtester, Compared, Transition, Undecided};
 pub use change::{Change, RequirementsChange};
@@ -58,6 +61,12 @@ pub use portcullis_gate::{
 pub use portcullis_ledger::{Ledger, LedgerOptions, Reader, ReplayResult, StoreError};
 pub use record::{Permission, Place, Recorded};
 pub use replay::{ReplayError, Replayed, Replayer, Stored};
+pub use substitute::{
+    ChangeKind, Substituted, SubstitutedTransition, Substitution, SubstitutionExample, SubstitutionSummary, Unknowable,
+    UnloadedPolicy,
+};
+pub use trial::{Trial, Tried};
+pub use usage::{CodeCount, Percentiles, Usage, Used};
 
 /// The host's clock, as requests carry it.
 #[must_use]

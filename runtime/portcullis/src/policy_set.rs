@@ -231,6 +231,34 @@ impl PolicySet {
         self
     }
 
+    /// The same set with `module` wherever the module `old` is: with the settings, documents, limits and levels of the policy
+    /// whose place it takes. `files` is where the set's files are. Answers also which policies cannot be loaded with it; they
+    /// fault in each decision that concerns them.
+    pub(crate) fn with_module(
+        mut self,
+        old: &Sha256,
+        module: &Arc<[u8]>,
+        files: &dyn ReadFiles,
+        engine: &Engine,
+    ) -> (PolicySet, Vec<NotLoaded>) {
+        let mut pinned = PinnedSet::clone(&self.pinned);
+        let mut not_loaded = Vec::new();
+        let pins = pinned.pins.iter_mut().zip(self.pinned.definition.policies()).zip(&mut self.policies);
+        for ((pin, spec), policy) in pins.filter(|((pin, _), _)| pin.module_sha256 == Some(*old)) {
+            let mut found = read_policy(spec, files);
+            found.digests.module_sha256 = Some(Sha256::of(module));
+            found.module = Ok(Arc::clone(module));
+            pin.module_sha256 = found.digests.module_sha256;
+            *policy = load(spec, &mut found, engine).map_err(|error| {
+                let (name, module) = (spec.name.clone(), spec.module.clone());
+                not_loaded.push(NotLoaded { name, module, error: error.clone() });
+                faulted(error)
+            });
+        }
+        self.pinned = Arc::new(pinned);
+        (self, not_loaded)
+    }
+
     /// The bytes that the set was loaded from.
     #[must_use]
     pub fn files(&self) -> &SetFiles {
@@ -254,7 +282,14 @@ pub trait ReadFiles {
 }
 
 /// Files relative to a folder.
-struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    /// The folder of the set at `path`, which is a manifest or the folder that holds one.
+    pub(crate) fn of_set(path: &Path) -> Folder {
+        if path.is_dir() { Folder(path.into()) } else { Folder(path.parent().unwrap_or(Path::new("")).into()) }
+    }
+}
 
 impl ReadFiles for Folder {
     fn read(&self, file: &str, limit: usize) -> std::io::Result<Vec<u8>> {
