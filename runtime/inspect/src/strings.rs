@@ -117,7 +117,9 @@ impl Strings {
 /// What is shown of a match; `None` where a closer look shows that it is something else.
 fn accepted(kind: StringKind, found: &[u8], before: Option<u8>, after: Option<u8>, scheme: bool) -> Option<String> {
     let found = String::from_utf8_lossy(found);
-    let is_part = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'.');
+    let is_part = |byte: Option<u8>| {
+        byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'/'))
+    };
     match kind {
         StringKind::PrivateKey | StringKind::Pem => {
             let kind_found = if found.contains("PRIVATE KEY") { StringKind::PrivateKey } else { StringKind::Pem };
@@ -128,8 +130,8 @@ fn accepted(kind: StringKind, found: &[u8], before: Option<u8>, after: Option<u8
             Some(format!("{head}… ({} bytes)", found.len()))
         }
         StringKind::Url => Some(text::name(&without_password(&found))),
-        // The host of a URL is told with the URL.
-        StringKind::Host => (!scheme && !is_part(after)).then(|| text::name(&found)),
+        // The host of a URL is told with the URL; and what goes on is no host.
+        StringKind::Host => (!scheme && !is_part(after) && !is_part(before)).then(|| text::name(&found)),
         StringKind::Ip if found.contains(':') => {
             let groups = found.split(':').filter(|group| !group.is_empty()).count();
             let plausible = groups >= 3 && found.bytes().any(|byte| byte.is_ascii_digit());
@@ -185,7 +187,7 @@ const PATTERNS: [(StringKind, &str); 17] = [
     ),
     (
         StringKind::Host,
-        r"(?-u)[a-z0-9][a-z0-9-]*(?:\.[a-z0-9-]+)*\.(?:com|net|org|io|dev|cloud|app|info|biz|co|ai|sh|xyz|edu|gov|mil|eu|de|fr|uk|nl|ch|at|it|es|pl|se|no|ru|cn|jp|in|br|au|ca|us|internal|intranet|local|localdomain|corp|lan|home|onion)",
+        r"(?-u)[a-z0-9][a-z0-9-]*(?:\.[a-z0-9-]+)*\.(?:com|net|org|io|dev|cloud|app|info|biz|xyz|edu|gov|mil|eu|de|fr|uk|nl|ch|pl|se|ru|cn|jp|br|au|internal|intranet|local|localdomain|corp|lan|home|onion)",
     ),
     (StringKind::Host, r"(?-u)localhost"),
     (StringKind::Ip, r"(?-u)[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}"),
@@ -240,7 +242,7 @@ mod tests {
 
     #[test]
     fn what_only_resembles_one_is_left_alone() {
-        for text in ["1.2.3.4.5", "256.1.1.1", "a::b::c", "core::fmt::Error", "main.rs", "a.come", "12:30:45", ""] {
+        for text in ["1.2.3.4.5", "256.1.1.1", "a::b::c", "core::fmt::Error", "main.rs", "a.come", "sample.rules.no-rule", "a.dev-x", "12:30:45", ""] {
             assert_eq!(found(text.as_bytes()), [], "{text}");
         }
         assert_eq!(found(b"https://a.example.com/"), [(StringKind::Url, "https://a.example.com/".into())]);

@@ -58,8 +58,8 @@ fn change(change: &Difference) -> Item {
     let what = shown(&change.what);
     let value = |value: &str| if value.is_empty() { String::new() } else { format!(": {}", shown(value)) };
     let text = match (&change.before, &change.after) {
-        (None, Some(after)) => format!("+ {what}{}", value(after)),
-        (Some(before), None) => format!("- {what}{}", value(before)),
+        (None, Some(after)) => format!("new: {what}{}", value(after)),
+        (Some(before), None) => format!("gone: {what}{}", value(before)),
         (Some(before), Some(after)) => format!("{what}: {} → {}", shown(before), shown(after)),
         (None, None) => what,
     };
@@ -89,10 +89,10 @@ fn trials(page: &mut Page, policies: &[Trial]) {
                 items.push(format!("{policy}: it is loaded{same}").into());
                 let more = new.iter().filter(|input| !old.contains(input));
                 items.extend(
-                    more.map(|input| Item::new(Tone::Look, format!("{policy}: + {}  [it reads more]", shown(input)))),
+                    more.map(|input| Item::new(Tone::Look, format!("{policy}: new: {}  [it reads more]", shown(input)))),
                 );
                 let less = old.iter().filter(|input| !new.contains(input));
-                items.extend(less.map(|input| Item::from(format!("{policy}: - {}", shown(input)))));
+                items.extend(less.map(|input| Item::from(format!("{policy}: gone: {}", shown(input)))));
                 let slow = without_snapshot
                     .as_ref()
                     .map(|reason| format!("{policy}: `configure` runs in each evaluation: {}", shown(reason)));
