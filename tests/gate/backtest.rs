@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use portcullis::{Backtest, Compared, Outcome, PolicySet, compare};
+use portcullis::{Backtest, Backtester, Compared, Outcome, PolicySet, RequirementsChange};
 use uuid::Uuid;
 
-use super::site::{Site, decide, erase, guest, rate, says};
+use super::site::{Policy, Site, built, decide, erase, guest, rate, says};
 
 fn backtest(site: &Site, ids: &[Uuid], candidate: &PolicySet) -> Backtest {
-    let reader = Arc::new(site.reader());
-    Backtest::of(ids.iter().map(|id| compare(&reader, *id, candidate).unwrap()))
+    Backtest::of(ids.iter().map(|id| compare(site, *id, candidate)))
+}
+
+fn compare(site: &Site, id: Uuid, candidate: &PolicySet) -> Compared {
+    Backtester::new(Arc::new(site.reader()), candidate).compare(id).unwrap()
 }
 
 #[test]
@@ -17,7 +20,6 @@ fn every_transition_is_counted_and_the_more_lenient_are_named() {
     let site = Site::new();
     let gate = site.gate(site.set("escalate", "", &says(Outcome::Escalate)));
     let ids: Vec<Uuid> = (0..8).map(|n| decide(&gate, &format!("service-{n}")).id()).collect();
-    let reader = Arc::new(site.reader());
     for outcome in Outcome::ALL {
         let candidate = site.set(outcome.as_str(), "", &says(outcome));
         let backtest = backtest(&site, &ids, &candidate);
@@ -28,7 +30,7 @@ fn every_transition_is_counted_and_the_more_lenient_are_named() {
         assert_eq!(transition.examples.len(), examples);
         assert_eq!(backtest.more_lenient().count(), usize::from(outcome < Outcome::Escalate));
     }
-    let one = compare(&reader, ids[0], &site.set("deny", "", &says(Outcome::Deny))).unwrap();
+    let one = compare(&site, ids[0], &site.set("deny", "", &says(Outcome::Deny)));
     assert_eq!((one.from, one.to), (Outcome::Escalate, Some(Outcome::Deny)));
     assert!(one.code.unwrap().starts_with("guest.hostile"));
 }
@@ -54,9 +56,8 @@ fn a_candidate_counts_what_there_was_then() {
         std::thread::sleep(std::time::Duration::from_millis(3));
     }
     ids.push(decide(&gate, "billing").id());
-    let reader = Arc::new(site.reader());
     let candidate = site.set("candidate", "", &[rate(2)]);
-    let to: Vec<_> = ids.iter().map(|id| compare(&reader, *id, &candidate).unwrap().to.unwrap()).collect();
+    let to: Vec<_> = ids.iter().map(|id| compare(&site, *id, &candidate).to.unwrap()).collect();
     let (allow, defer) = (Outcome::Allow, Outcome::Defer);
     assert_eq!(to, [allow, allow, defer, defer, allow]);
 }
@@ -74,11 +75,67 @@ fn the_same_set_changes_nothing() {
 
 #[test]
 fn transitions_are_listed_from_the_strictest() {
-    let compared = |from, to| Compared { id: Uuid::nil(), from, to: Some(to), code: None, faulted: 0 };
+    let compared = |from, to| Compared {
+        id: Uuid::nil(),
+        from,
+        to: Some(to),
+        undecided: None,
+        requirements: Some(RequirementsChange::Same),
+        code: None,
+        faulted: 0,
+    };
     use Outcome::{Allow, Deny, Warn};
     let backtest =
         Backtest::of([compared(Allow, Allow), compared(Deny, Warn), compared(Allow, Deny), compared(Deny, Warn)]);
     let listed: Vec<_> = backtest.transitions.iter().map(|one| (one.from, one.to, one.count)).collect();
     assert_eq!(listed, [(Deny, Warn, 2), (Allow, Deny, 1), (Allow, Allow, 1)]);
     assert_eq!(backtest.more_lenient().map(|one| one.count).sum::<u64>(), 2);
+}
+
+/// The candidate decides what it would see, not what the recorded set saw.
+#[test]
+fn the_candidates_masks_are_applied() {
+    let site = Site::new();
+    let names = |pointer: &str| {
+        let settings = format!(
+            r#"settings = {{ mode = "first", otherwise = "deny", rules = [{{ name = "staging", when = {{ field = "{pointer}", op = "==", value = "staging" }}, outcome = "allow", message = "staging" }}] }}"#
+        );
+        vec![Policy { name: "rules", module: built("rules"), more: settings }]
+    };
+    let gate = site.gate(site.set("set", "", &names("/context/environment")));
+    let id = decide(&gate, "payment-api").id();
+    let same = site.set("same", "", &names("/context/environment"));
+    assert_eq!(compare(&site, id, &same).to, Some(Outcome::Allow));
+    let masked = site.set("masked", "mask = [\"/context/environment\"]", &names("/context/environment"));
+    assert_eq!(compare(&site, id, &masked).to, Some(Outcome::Deny));
+    let broken = site.set("broken", "mask = [\"/subject\"]", &names("/context/environment"));
+    let compared = compare(&site, id, &broken);
+    assert_eq!((compared.to, compared.undecided), (None, Some(portcullis::Undecided::Masked)));
+    let backtest = backtest(&site, &[id], &broken);
+    assert_eq!((backtest.decided, backtest.masked, backtest.erased), (0, 1, 0));
+}
+
+/// Two approvals become one: the outcome is the same, and the change is more lenient all the same.
+#[test]
+fn less_is_asked_for_under_the_same_outcome() {
+    let site = Site::new();
+    let approvals = |count: u32| {
+        let settings = format!(
+            r#"settings = {{ mode = "first", otherwise = "deny", rules = [{{ name = "two", when = {{ field = "/context/environment", op = "==", value = "staging" }}, outcome = "escalate", message = "ask", requirements = [{{ approve = {{ roles = ["lead"], count = {count} }} }}] }}] }}"#
+        );
+        vec![Policy { name: "rules", module: built("rules"), more: settings }]
+    };
+    let gate = site.gate(site.set("set", "", &approvals(2)));
+    let recorded = decide(&gate, "payment-api");
+    assert_eq!(recorded.outcome(), Outcome::Escalate, "{:?}", recorded.view().unwrap().findings);
+    let ids = [recorded.id()];
+    for (count, relaxed, stricter, lenient) in [(1, 1, 0, 1), (2, 0, 0, 0), (3, 0, 1, 0)] {
+        let candidate = site.set(&format!("of-{count}"), "", &approvals(count));
+        let backtest = backtest(&site, &ids, &candidate);
+        let [transition] = backtest.transitions.as_slice() else { panic!("{backtest:?}") };
+        assert_eq!((transition.from, transition.to), (Outcome::Escalate, Outcome::Escalate));
+        assert_eq!((transition.relaxed, transition.stricter), (relaxed, stricter), "{count}");
+        assert_eq!(backtest.more_lenient().map(|one| one.more_lenient()).sum::<u64>(), lenient, "{count}");
+        assert_eq!(transition.examples.len(), usize::from(count != 2));
+    }
 }

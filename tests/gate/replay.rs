@@ -60,6 +60,31 @@ fn a_module_that_cannot_be_loaded_is_replayed() {
     assert_eq!(replayed.result, ReplayResult::Match, "{replayed:?}");
 }
 
+/// The set's digest does not depend on where its files are, so what a decision says of a fault must not either.
+#[test]
+fn moved_files_change_nothing_in_what_a_fault_says() {
+    let site = Site::new();
+    let folder = site.path().join("set");
+    let mut ids = Vec::new();
+    for place in ["before", "after"] {
+        std::fs::create_dir_all(folder.join(place)).unwrap();
+        std::fs::write(folder.join(place).join("calendar.json"), "{").unwrap();
+        let more = format!("data = {{ calendar = \"{place}/calendar.json\" }}");
+        let gate = site.gate(site.set("set", "", &[guest("yes", "00-allow", &more)]));
+        let recorded = decide(&gate, "payment-api");
+        let view = recorded.view().unwrap();
+        assert_eq!(view.policies[0].fault.as_ref().unwrap().code, "load.data");
+        assert!(!view.policies[0].fault.as_ref().unwrap().detail.contains(place), "{:?}", view.policies[0].fault);
+        ids.push(recorded.id());
+    }
+    let activations = site.reader().of_kind("policy-set.activated", u64::MAX, 10).unwrap();
+    assert_eq!(activations.len(), 1, "the same set");
+    for id in ids {
+        let replayed = replay(&site, id).unwrap();
+        assert_eq!(replayed.result, ReplayResult::Match, "{replayed:?}");
+    }
+}
+
 /// Settings in a file, a reference document, and what was counted: all from the ledger.
 #[test]
 fn what_policies_read_is_replayed() {

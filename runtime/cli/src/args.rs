@@ -23,8 +23,8 @@ pub use review::*;
 /// Decides whether a change may go on, by WebAssembly policies that cannot do anything else.
 ///
 /// Exit codes: 0 proceeds (allow, warn) or done; 20 defer; 21 acknowledge; 22 escalate; 23 deny; 1 error; 2 wrong
-/// usage; 3 module refused (inspect); 4 ledger or receipt not sound (verify); 5 a replay differs; 6 a backtest is more
-/// lenient.
+/// usage; 3 module refused (inspect, diff); 4 ledger or receipt not sound (verify); 5 a replay differs; 6 a decision
+/// becomes more lenient (backtest, diff).
 #[derive(Debug, Parser)]
 #[command(name = "portcullis", version, max_term_width = 110)]
 pub struct Arguments {
@@ -40,6 +40,8 @@ pub enum Command {
     Decide(DecideArgs),
     /// Say what a module is and can do, without running it
     Inspect(InspectArgs),
+    /// Say what differs between two modules, and which recorded decisions would change
+    Diff(DiffArgs),
     /// Pin the bytes of a policy set's modules, settings and documents
     Lock(LockArgs),
     /// Build, test, push and pull policies

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use portcullis::{Backtest, PolicySet, compare};
+use portcullis::{Backtest, Backtester, PolicySet};
 use portcullis_ledger::store::ListFilter;
 
 use crate::args::{BacktestArgs, ReportFormat};
@@ -26,9 +26,10 @@ pub fn run(args: &BacktestArgs) -> anyhow::Result<Exit> {
         &cache::engine(&args.cache)?,
     )?;
     let ids = replay::decisions(&reader, &ListFilter { since: args.since, ..ListFilter::default() })?;
+    let backtester = Backtester::new(reader, &candidate);
     let bar = bar(ids.len());
     let compared = each(&ids, args.jobs.unwrap_or_else(processors), |id| {
-        let compared = compare(&reader, *id, &candidate);
+        let compared = backtester.compare(*id);
         bar.inc(1);
         compared
     });
@@ -60,6 +61,15 @@ fn human(backtest: &Backtest) -> String {
             words::symbol(to),
             transition.count
         );
+        if from == to {
+            for (count, words) in
+                [(transition.relaxed, "ask for less: more lenient"), (transition.stricter, "ask for more")]
+            {
+                if count > 0 {
+                    _ = writeln!(out, "    {count} of them {words}");
+                }
+            }
+        }
         for example in &transition.examples {
             _ = writeln!(out, "    {} {}", example.id, shown(example.code.as_deref().unwrap_or("")));
         }
@@ -73,7 +83,14 @@ fn human(backtest: &Backtest) -> String {
             backtest.faulted
         );
     }
-    let lenient: u64 = backtest.more_lenient().map(|transition| transition.count).sum();
+    if backtest.masked > 0 {
+        _ = writeln!(
+            out,
+            "{} more would get no decision: what the candidate masks makes them no requests",
+            backtest.masked
+        );
+    }
+    let lenient: u64 = backtest.more_lenient().map(portcullis::Transition::more_lenient).sum();
     _ = writeln!(
         out,
         "{} decided again{erased}; {lenient} would be more lenient",

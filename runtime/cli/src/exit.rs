@@ -11,13 +11,13 @@ pub enum Exit {
     Error = 1,
     /// The command line is wrong. Nothing proceeds.
     Usage = 2,
-    /// `inspect`: the module is not admissible.
+    /// `inspect`, `diff`: the module is not admissible.
     Refused = 3,
     /// `ledger verify`, `receipt verify`: not sound.
     Unsound = 4,
     /// `replay`: a decision is not identical, or cannot be made again.
     Differs = 5,
-    /// `backtest`: an outcome becomes more lenient.
+    /// `backtest`, `diff`: a decision becomes more lenient.
     MoreLenient = 6,
     /// The decision is `defer`.
     Defer = 20,

@@ -16,6 +16,7 @@ mod backtest;
 mod cache;
 mod completions;
 mod decide;
+mod diff;
 mod each;
 mod exit;
 mod inspect;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
     let done = match command {
         args::Command::Decide(args) => decide::run(&args),
         args::Command::Inspect(args) => inspect::run(&args),
+        args::Command::Diff(args) => diff::run(&args),
         args::Command::Lock(args) => lock::run(&args),
         args::Command::Policy(args::PolicyCommand::Build(args)) => policy::build::run(&args),
         args::Command::Policy(args::PolicyCommand::Test(args)) => policy::test::run(&args),

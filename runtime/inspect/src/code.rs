@@ -127,20 +127,20 @@ impl CodeTotals {
             let passed = match &operator {
                 Operator::Block { blockty } | Operator::If { blockty } | Operator::Try { blockty } => {
                     let arity = signatures.of_block(*blockty);
-                    self.enter(Label { arity: arity.results, is_loop: false });
-                    arity.params.saturating_add(arity.results)
+                    self.enter(arity, false);
+                    sum(arity)
                 }
                 Operator::TryTable { try_table } => {
                     let arity = signatures.of_block(try_table.ty);
-                    self.enter(Label { arity: arity.results, is_loop: false });
-                    arity.params.saturating_add(arity.results)
+                    self.enter(arity, false);
+                    sum(arity)
                 }
                 Operator::Loop { blockty } => {
                     let arity = signatures.of_block(*blockty);
-                    self.enter(Label { arity: arity.params, is_loop: true });
+                    self.enter(arity, true);
                     loops = loops.saturating_add(1);
                     refuse(loops, limits.loop_depth, "loops within each other")?;
-                    arity.params.saturating_add(arity.results)
+                    sum(arity)
                 }
                 Operator::End | Operator::Delegate { .. } => {
                     if self.stack.pop().is_some_and(|label| label.is_loop) {
@@ -186,8 +186,11 @@ impl CodeTotals {
         refuse(self.joins, limits.joins, "blocks times locals, summed over all functions")
     }
 
-    fn enter(&mut self, label: Label) {
-        self.stack.push(label);
+    fn enter(&mut self, arity: Arity, is_loop: bool) {
+        if arity.params > 0 || arity.results > 1 {
+            self.features.add(WasmFeatures::MULTI_VALUE);
+        }
+        self.stack.push(Label { arity: if is_loop { arity.params } else { arity.results }, is_loop });
     }
 
     /// What a branch out of `depth` blocks passes. An invalid depth is left to validation.

@@ -16,8 +16,12 @@ pub(crate) struct Customs<'a> {
     /// Descriptions in the core modules of the outermost component, where the tool that made the component left them.
     pub in_modules: Vec<&'a [u8]>,
     pub claims: Vec<ToolchainClaim>,
+    /// Claims that were not kept.
+    pub claims_left_out: u64,
     /// Name, count and bytes.
     pub sections: Vec<(&'a str, u64, u64)>,
+    /// Sections of further names.
+    pub left_out: u64,
 }
 
 impl<'a> Customs<'a> {
@@ -30,6 +34,8 @@ impl<'a> Customs<'a> {
             *sum = sum.saturating_add(bytes);
         } else if self.sections.len() < MAX_NAMES {
             self.sections.push((section.name(), 1, bytes));
+        } else {
+            self.left_out = self.left_out.saturating_add(1);
         }
         if depth > 1 {
             return;
@@ -63,8 +69,13 @@ impl<'a> Customs<'a> {
                     name: text::name(value.name),
                     version: text::name(value.version),
                 };
-                if self.claims.len() < MAX_NAMES && !self.claims.contains(&claim) {
+                if self.claims.contains(&claim) {
+                    continue;
+                }
+                if self.claims.len() < MAX_NAMES {
                     self.claims.push(claim);
+                } else {
+                    self.claims_left_out = self.claims_left_out.saturating_add(1);
                 }
             }
         }

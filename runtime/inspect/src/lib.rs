@@ -12,17 +12,22 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")
 )]
 
+mod claims;
 mod code;
 mod contract;
 mod custom;
 mod description;
+mod diff;
+mod evidence;
 mod features;
 mod format;
 mod limits;
 mod needs;
 mod report;
+mod review;
 mod scan;
 mod stop;
+mod strings;
 mod text;
 mod words;
 mod world;
@@ -34,15 +39,20 @@ use wasmparser::ComponentExternalKind;
 
 use crate::contract::Contract;
 use crate::scan::Scan;
-use crate::stop::{Stop, bound};
+use crate::stop::{Stop, bound, wide};
 
+pub use claims::{DependencyClaims, MetadataClaim, PackageClaim};
 pub use description::MAX_DESCRIPTION_BYTES;
+pub use diff::{Area, Difference, Differences, differences};
+pub use evidence::{CoreModule, Parts};
 pub use features::features;
 pub use limits::InspectLimits;
 pub use report::{
     CustomSection, DataDocument, DeclaredInputs, Description, Extern, HistoryUse, ReasonCode, Refusal, Report, Sizes,
     ToolchainClaim, World, WorldVerdict,
 };
+pub use review::{Cut, Need, Review, review};
+pub use strings::{FoundString, StringKind};
 
 /// The custom section that holds a policy's description, as JSON.
 pub const DESCRIPTION_SECTION: &str = custom::DESCRIPTION_SECTION;
@@ -88,6 +98,9 @@ fn fill(bytes: &[u8], limits: &InspectLimits, report: &mut Report) -> Result<(),
     let mut scan = Scan::default();
     let scanned = scan.read(bytes, limits);
     describe(&scan, report);
+    // Read before it counts, so that the report of a module that is refused for something else has it too.
+    let described = description::read(&scan.customs, report);
+    report.reads = reads(report);
     scanned?;
 
     let types = features::validate(bytes, limits)?;
@@ -106,10 +119,8 @@ fn fill(bytes: &[u8], limits: &InspectLimits, report: &mut Report) -> Result<(),
     }
     report.world.verdict = WorldVerdict::Matches;
 
-    description::read(&scan.customs, report)?;
-    check_history(&scan, report)?;
-    report.reads = reads(report);
-    Ok(())
+    described?;
+    check_history(&scan, report)
 }
 
 /// What the scan found, for the report.
@@ -118,10 +129,12 @@ fn describe(scan: &Scan<'_>, report: &mut Report) {
     report.start_function = scan.start_function;
     report.toolchain_claims = scan.customs.claims.clone();
     report.proposals = features::names(scan.code.features.0);
-    report.calls = externs(&scan.imports, words::import);
     // Importing nothing but types gives names to them, not abilities.
-    report.calls.retain(|call| !is_types_only(&call.name));
+    let calls: Vec<_> = scan.imports.iter().filter(|(name, _)| !is_types_only(name)).copied().collect();
+    report.calls = externs(&calls, words::import);
     report.exports = externs(&scan.exports, |name, _| words::export(name));
+    report.left_out.calls = wide(calls.len().saturating_sub(MAX_EXTERNS));
+    report.left_out.exports = wide(scan.exports.len().saturating_sub(MAX_EXTERNS));
 }
 
 fn externs(
@@ -154,7 +167,7 @@ fn is_types_only(import: &str) -> bool {
         .is_ok_and(|contract| contract.interfaces.contains_key(import) || contract.types.contains_key(import))
 }
 
-/// What a policy reads of a request: what it declared, unless it can ask for more while it runs.
+/// What a policy reads of a request, in words: what it declared, unless it can ask for more while it runs.
 fn reads(report: &Report) -> Vec<String> {
     if report.calls.iter().any(|call| call.name == "request") {
         return vec![words::WHOLE_REQUEST.to_owned()];

@@ -45,8 +45,18 @@ pub struct Report {
     pub start_function: bool,
     /// The tools that it says made it. Anyone can write anything here.
     pub toolchain_claims: Vec<ToolchainClaim>,
-    /// WebAssembly proposals beyond the first version that it uses, in words.
+    /// WebAssembly proposals beyond the first version that it uses, in words; from its code, whatever it claims.
     pub proposals: Vec<String>,
+    /// How much is not listed.
+    #[serde(skip)]
+    pub(crate) left_out: LeftOut,
+}
+
+/// How many imports and exports a report does not list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LeftOut {
+    pub calls: u64,
+    pub exports: u64,
 }
 
 /// An import or export.
@@ -226,6 +236,7 @@ impl Report {
             start_function: false,
             toolchain_claims: Vec::new(),
             proposals: Vec::new(),
+            left_out: LeftOut::default(),
         }
     }
 }

@@ -306,6 +306,7 @@ impl<'a> Scan<'a> {
                 refuse_size(counts.exports, limits.exports, "core exports")?;
             }
             Payload::StartSection { .. } => module.needs.starts = true,
+            Payload::DataCountSection { .. } => features.add(WasmFeatures::BULK_MEMORY),
             Payload::ElementSection(section) => {
                 counts.element_segments = counts.element_segments.saturating_add(section.count().into());
                 refuse_size(counts.element_segments, limits.element_segments, "element segments")?;

@@ -34,16 +34,44 @@ pub(crate) fn export(name: &str) -> &'static str {
 
 /// A request field that a policy reads.
 pub(crate) fn field(pointer: &str) -> String {
-    let meaning = match pointer.split('/').nth(1) {
-        None => return WHOLE_REQUEST.to_owned(),
-        Some("subject") => "who asks",
-        Some("action") => "what they want to do",
-        Some("resource") => "what they want to do it to",
-        Some("context") => "the circumstances",
-        Some("now") => "the host's clock",
-        Some(_) => "no field that requests have",
+    let mut segments = pointer.split('/').skip(1);
+    let meaning = match (segments.next(), segments.next()) {
+        (None, _) => return WHOLE_REQUEST.to_owned(),
+        (Some("subject"), Some("id")) => "who asks, by their id",
+        (Some("subject"), Some("type")) => "what kind of caller asks",
+        (Some("subject"), Some("properties")) => "what is said of who asks",
+        (Some("subject"), _) => "who asks",
+        (Some("action"), Some("properties")) => "particulars of what they want to do",
+        (Some("action"), _) => "what they want to do",
+        (Some("resource"), Some("id")) => "what they want to do it to, by its id",
+        (Some("resource"), Some("type")) => "what kind of thing they want to do it to",
+        (Some("resource"), Some("properties")) => "particulars of what they want to do it to",
+        (Some("resource"), _) => "what they want to do it to",
+        (Some("context"), None) => "all the circumstances",
+        (Some("context"), Some(_)) => "the circumstances",
+        (Some("now"), _) => "the host's clock",
+        (Some(_), _) => "no field that requests have",
     };
     format!("{pointer}: {meaning}")
+}
+
+/// What an admissible policy cannot do: the engine gives it nothing but what it imports of the contract.
+pub(crate) fn cannot(report: &crate::Report) -> Vec<&'static str> {
+    let imports = |name: &str| report.calls.iter().any(|call| call.name == name);
+    let mut words = vec![
+        "reach files, the network, the environment, other processes, random numbers or a running clock",
+        "change the request, or what other policies see and say",
+        "keep anything from one decision to the next: each has a sandbox of its own",
+        "run without end, or use more memory than the policy set gives it",
+    ];
+    let conditional = [
+        ("request", "ask for more request fields while it runs"),
+        ("data", "read reference documents"),
+        (HISTORY, "learn what was decided before"),
+        ("log", "write to the log"),
+    ];
+    words.extend(conditional.iter().filter(|(import, _)| !imports(import)).map(|(_, words)| *words));
+    words
 }
 
 /// The import that reads the ledger.
@@ -118,6 +146,8 @@ mod tests {
         assert_eq!(field(""), "the whole request");
         assert_eq!(field("/now"), "/now: the host's clock");
         assert_eq!(field("/context/change/kind"), "/context/change/kind: the circumstances");
+        assert_eq!(field("/context"), "/context: all the circumstances");
+        assert_eq!(field("/subject/properties/role"), "/subject/properties/role: what is said of who asks");
         assert_eq!(field("/nowhere"), "/nowhere: no field that requests have");
     }
 }

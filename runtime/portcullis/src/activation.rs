@@ -62,16 +62,30 @@ pub(crate) fn set_of(
     now: Timestamp,
     engine: &Engine,
 ) -> Result<PolicySet, NotStored> {
+    stored_set(reader, &activation_of(reader, sha256, index)?, now, engine).map(|(set, _)| set)
+}
+
+/// The event that made that set the one which decided at `index`.
+pub(crate) fn activation_of(reader: &Reader, sha256: Sha256, index: u64) -> Result<PolicySetActivated, NotStored> {
     let mut before = index;
-    let body = loop {
+    loop {
         let page = reader.of_kind(KIND, before, PAGE)?;
         let Some((oldest, _)) = page.last() else { return Err(NotStored::NoSet { sha256 }) };
         before = *oldest;
         let mut found = page.iter().map(|(_, leaf)| activated(leaf));
         if let Some(body) = found.find(|body| body.as_ref().map_or(true, |body| body.sha256 == sha256)) {
-            break body?;
+            return Ok(body?);
         }
-    };
+    }
+}
+
+/// A set that was activated, loaded from the ledger's bytes; and its files.
+pub(crate) fn stored_set<'r>(
+    reader: &'r Reader,
+    body: &PolicySetActivated,
+    now: Timestamp,
+    engine: &Engine,
+) -> Result<(PolicySet, Stored<'r>), NotStored> {
     let manifest = blob(reader, "the manifest", &body.manifest_sha256)?;
     let lock = blob(reader, "the lock", &body.lock_sha256)?;
     let definition = Manifest::parse(MANIFEST_FILE, &manifest, now).map_err(SetError::Source)?.definition;
@@ -82,7 +96,7 @@ pub(crate) fn set_of(
     // Inline settings were read from the manifest; decisions name them by their digest all the same.
     let settings = set.pinned().pins.iter().filter_map(|pin| pin.settings_sha256);
     settings.map(|sha256| blob(reader, "a policy's settings", &sha256)).try_for_each(|bytes| bytes.map(drop))?;
-    Ok(set)
+    Ok((set, files))
 }
 
 /// Why a set cannot be loaded from a ledger.
@@ -143,7 +157,7 @@ fn digests(definition: &SetDefinition, lock: &Lock) -> BTreeMap<String, Sha256> 
 }
 
 /// Files in the ledger, by the digests that the lock gives their paths.
-struct Stored<'r> {
+pub(crate) struct Stored<'r> {
     reader: &'r Reader,
     digests: BTreeMap<String, Sha256>,
 }

@@ -8,16 +8,15 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use portcullis_engine::{Engine, EngineError, EngineOptions};
-use portcullis_gate::{Decision, Mask, Request, RequestError, Sha256, masked};
+use portcullis_gate::{Decision, Mask, Request, RequestError, Sha256};
 use portcullis_ledger::store::HistoryQuery as Question;
 use portcullis_ledger::{
     Appended, Checkpoint, Ledger, LedgerOptions, StoreError, keyed_digest, leaf_hash, verify_inclusion,
 };
-use uuid::Uuid;
 
 use crate::past::{LedgerHistory, asked};
 use crate::record::{Kept, Place, Recorded, entry};
-use crate::{DecideOptions, HistorySource, ModuleStore, Permission, PolicySet, SetError, activation};
+use crate::{DecideOptions, HistorySource, ModuleStore, Permission, PolicySet, SetError, activation, masks};
 
 /// The code of the deny where a decision could not be recorded.
 pub const LEDGER_UNAVAILABLE: &str = "portcullis.ledger-unavailable";
@@ -189,8 +188,7 @@ impl Gate {
     /// fault.
     #[must_use]
     pub fn dry_run(set: PolicySet, max_in_flight: usize) -> Gate {
-        // Without a ledger's key, a key of this process: tokens are equal within a run.
-        let once = Sha256::of(Uuid::new_v4().as_bytes());
+        let once = masks::key_of_this_run();
         Gate {
             active: RwLock::new(Arc::new(Active::new(set))),
             ledger: None,
@@ -324,15 +322,7 @@ impl Gate {
     /// The request as the masks of the set and of the door leave it.
     fn mask(&self, request: Request, set: &PolicySet, door: &[Mask]) -> Result<Request, DecideError> {
         let masks = [set.pinned().definition.masks(), door].concat();
-        if masks.is_empty() {
-            return Ok(request);
-        }
-        let key = self.masking.as_bytes();
-        let mut token = |value: &str| format!("masked:hmac-sha256:{}", keyed_digest(key, value.as_bytes()));
-        match masked(request.document(), &masks, &mut token) {
-            None => Ok(request),
-            Some(text) => Request::parse(text.as_bytes(), request.now()).map_err(DecideError::Masked),
-        }
+        masks::mask(request, &masks, &self.masking).map_err(DecideError::Masked)
     }
 }
 

@@ -32,17 +32,23 @@
 
 mod activation;
 mod backtest;
+mod change;
 mod decide;
 pub mod doors;
 mod gate;
 mod history;
+mod masks;
 mod module_store;
 mod past;
 mod policy_set;
 mod record;
 mod replay;
+mod substitute;
+mod trial;
+mod usage;
 
-pub use backtest::{Backtest, Compared, Transition, compare};
+pub use backtest::{Backtest, Backtester, Compared, Transition, Undecided};
+pub use change::{Change, RequirementsChange};
 pub use decide::DecideOptions;
 pub use gate::{DecideError, Gate, GateError, GateOptions, LEDGER_UNAVAILABLE, Stopped};
 pub use history::HistorySource;
@@ -63,6 +69,12 @@ pub use portcullis_gate::{
 pub use portcullis_ledger::{Ledger, LedgerOptions, Reader, ReplayResult, StoreError};
 pub use record::{Permission, Place, Recorded};
 pub use replay::{ReplayError, Replayed, Replayer, Stored};
+pub use substitute::{
+    ChangeKind, Substituted, SubstitutedTransition, Substitution, SubstitutionExample, SubstitutionSummary, Unknowable,
+    UnloadedPolicy,
+};
+pub use trial::{Trial, Tried};
+pub use usage::{CodeCount, Percentiles, Usage, Used};
 
 /// The host's clock, as requests carry it.
 #[must_use]

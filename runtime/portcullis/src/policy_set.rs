@@ -310,6 +310,34 @@ impl PolicySet {
         self
     }
 
+    /// The same set with `module` wherever the module `old` is: with the settings, documents, limits and levels of the policy
+    /// whose place it takes. `files` is where the set's files are. Answers also which policies cannot be loaded with it; they
+    /// fault in each decision that concerns them.
+    pub(crate) fn with_module(
+        mut self,
+        old: &Sha256,
+        module: &Arc<[u8]>,
+        files: &dyn ReadFiles,
+        engine: &Engine,
+    ) -> (PolicySet, Vec<NotLoaded>) {
+        let mut pinned = PinnedSet::clone(&self.pinned);
+        let mut not_loaded = Vec::new();
+        let pins = pinned.pins.iter_mut().zip(self.pinned.definition.policies()).zip(&mut self.policies);
+        for ((pin, spec), policy) in pins.filter(|((pin, _), _)| pin.module_sha256 == Some(*old)) {
+            let mut found = read_policy(spec, files);
+            found.digests.module_sha256 = Some(Sha256::of(module));
+            found.module = Ok(Arc::clone(module));
+            pin.module_sha256 = found.digests.module_sha256;
+            *policy = load(spec, &mut found, engine).map_err(|error| {
+                let (name, module) = (spec.name.clone(), spec.module.clone());
+                not_loaded.push(NotLoaded { name, module, error: error.clone() });
+                faulted(error)
+            });
+        }
+        self.pinned = Arc::new(pinned);
+        (self, not_loaded)
+    }
+
     /// The bytes that the set was loaded from.
     #[must_use]
     pub fn files(&self) -> &SetFiles {
@@ -333,7 +361,7 @@ pub trait ReadFiles {
 }
 
 /// Files relative to a folder, and modules of a registry by their digests.
-struct Folder {
+pub(crate) struct Folder {
     folder: PathBuf,
     modules: Option<ModuleStore>,
     /// The digest of each `module` that is a reference.
@@ -344,6 +372,11 @@ impl Folder {
     fn of(manifest: &Path) -> Folder {
         let folder = manifest.parent().unwrap_or(Path::new("")).to_path_buf();
         Folder { folder, modules: None, pinned: BTreeMap::new() }
+    }
+
+    /// The folder of the set at `path`, which is a manifest or the folder that holds one; without a registry's modules.
+    pub(crate) fn of_set(path: &Path) -> Folder {
+        if path.is_dir() { Folder::of(&path.join(MANIFEST_FILE)) } else { Folder::of(path) }
     }
 }
 
@@ -424,24 +457,28 @@ fn read_files(definition: &SetDefinition, files: &dyn ReadFiles) -> Vec<Found> {
 
 fn read_policy(spec: &PolicySpec, files: &dyn ReadFiles) -> Found {
     let mut kept: Vec<Arc<[u8]>> = Vec::new();
-    let mut read = |file: &str, limit, fault| {
-        let bytes: Arc<[u8]> = read_named(files, file, limit, fault)?.into();
+    // What a decision says of a fault is recorded and made again from files that may have moved since: it names what a file
+    // is to the policy, never where it was.
+    let mut read = |file: &str, what: &str, limit, fault| {
+        let bytes = files.read(file, limit).map_err(|error| failed(fault, format!("{what}: {error}")))?;
+        let bytes: Arc<[u8]> = bytes.into();
         kept.push(Arc::clone(&bytes));
         Ok(bytes)
     };
     let module_limit = usize::try_from(spec.limits.module_bytes).unwrap_or(usize::MAX);
-    let module = read(&spec.module, module_limit, LoadFault::Missing);
+    let module = read(&spec.module, "the module", module_limit, LoadFault::Missing);
     let settings = match &spec.settings {
         Settings::Inline(text) => Ok(text.as_bytes().into()),
-        Settings::File(file) => read(file, MAX_DOCUMENT_BYTES, LoadFault::Settings),
+        Settings::File(file) => read(file, "the settings", MAX_DOCUMENT_BYTES, LoadFault::Settings),
     };
     let mut data = BTreeMap::new();
     let mut data_digests = BTreeMap::new();
     for (name, file) in &spec.data {
-        let bytes = read(file, MAX_DOCUMENT_BYTES, LoadFault::Data);
+        let what = format!("the document {name:?}");
+        let bytes = read(file, &what, MAX_DOCUMENT_BYTES, LoadFault::Data);
         data_digests.insert(name.clone(), digest(&bytes));
         let document = bytes.and_then(|bytes| {
-            Document::parse(&bytes).map_err(|error| failed(LoadFault::Data, format!("{file}: {error}")))
+            Document::parse(&bytes).map_err(|error| failed(LoadFault::Data, format!("{what}: {error}")))
         });
         data.insert(name.clone(), document);
     }
@@ -542,10 +579,6 @@ fn read_lock(path: &Path, manifest: &Path) -> Result<Vec<u8>, SetError> {
         }
         Err(source) => Err(SetError::Unreadable { path: path.into(), source }),
     }
-}
-
-fn read_named(files: &dyn ReadFiles, file: &str, limit: usize, fault: LoadFault) -> Result<Vec<u8>, LoadError> {
-    files.read(file, limit).map_err(|error| failed(fault, format!("{file}: {error}")))
 }
 
 /// Reads a file of at most `limit` bytes; what is larger is an error, not a prefix.

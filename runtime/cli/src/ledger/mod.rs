@@ -118,9 +118,16 @@ pub fn open_existing(args: &LedgerArgs) -> anyhow::Result<Ledger> {
 /// # Errors
 /// There is none, or it cannot be read.
 pub fn reader(args: &LedgerArgs) -> anyhow::Result<Reader> {
-    let path = path(args)?;
-    check_exists(&path)?;
-    Reader::open(&path).with_context(|| format!("the ledger {} cannot be read", path.display()))
+    reader_at(&path(args)?)
+}
+
+/// Opens the ledger in that file for reading.
+///
+/// # Errors
+/// There is none, or it cannot be read.
+pub fn reader_at(path: &Path) -> anyhow::Result<Reader> {
+    check_exists(path)?;
+    Reader::open(path).with_context(|| format!("the ledger {} cannot be read", path.display()))
 }
 
 fn check_exists(path: &Path) -> anyhow::Result<()> {

@@ -242,7 +242,7 @@ pub const TYPES: &str = r#"
     (alias export $types "problem" (type $p))
 "#;
 
-fn collect(value: &serde_json::Value, out: &mut Vec<String>) {
+pub fn collect(value: &serde_json::Value, out: &mut Vec<String>) {
     match value {
         serde_json::Value::String(string) => out.push(string.clone()),
         serde_json::Value::Array(items) => items.iter().for_each(|item| collect(item, out)),

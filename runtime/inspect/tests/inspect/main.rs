@@ -12,7 +12,9 @@
 
 mod admitted;
 mod bounds;
+mod differs;
 mod fixtures;
 mod refused;
+mod review;
 mod robust;
 mod size;

@@ -1,9 +1,10 @@
 use std::sync::OnceLock;
 
-use portcullis_inspect::{InspectLimits, inspect};
+use portcullis_gate::text::is_unprintable;
+use portcullis_inspect::{InspectLimits, Review, differences, review};
 use proptest::prelude::*;
 
-use crate::admitted::hand_written;
+use crate::admitted::{collect, hand_written};
 use crate::fixtures::{BODY, policy, text, with_section};
 
 /// Valid components with something of everything.
@@ -23,21 +24,44 @@ fn seeds() -> &'static [Vec<u8>] {
                  (type (component (import "a" (func)) (export "b" (func)))))
                (instance (instantiate $c))"#,
         ));
-        vec![with_section(rich, "portcullis-policy", description), nested]
+        // Beside the description, sections of every kind that is read.
+        let packages = br#"{"packages":[{"name":"a","version":"1","source":"local"}]}"#;
+        let audited = with_section(rich, ".dep-v0", &miniz_oxide::deflate::compress_to_vec_zlib(packages, 6));
+        let claimed = with_section(audited, "registry-metadata", br#"{"authors":["ann"]}"#);
+        let sourced = with_section(claimed, "source", b"https://a.example.com/\xff");
+        vec![with_section(sourced, "portcullis-policy", description), nested]
     })
 }
 
-/// Whatever it is, there is an answer; and the answer is consistent.
+/// Whatever it is, there is an answer; the answer is consistent; and it can be compared with another.
 fn answers(bytes: &[u8]) {
-    match inspect(bytes, &InspectLimits::default()) {
-        Ok(report) => assert!(report.admissible && report.world.differences.is_empty()),
-        Err(refusal) => {
-            assert!(!refusal.report.admissible && !refusal.detail.is_empty());
-            assert!(!refusal.detail.contains("the parser gave up"), "{}: {bytes:02x?}", refusal.detail);
-            assert!(!refusal.to_string().chars().any(char::is_control), "{refusal:?}");
-            serde_json::to_string(&refusal.report).unwrap();
+    let found = review(bytes, &InspectLimits::default());
+    let report = &found.report;
+    match &report.detail {
+        None => {
+            assert!(report.admissible && report.code.is_none() && report.world.differences.is_empty());
+            assert!(found.complete && !found.cannot.is_empty(), "{bytes:02x?}");
+        }
+        Some(detail) => {
+            assert!(!report.admissible && report.code.is_some() && !detail.is_empty() && found.cannot.is_empty());
+            assert!(!detail.contains("the parser gave up"), "{detail}: {bytes:02x?}");
         }
     }
+    let mut texts = Vec::new();
+    collect(&serde_json::to_value(&found).unwrap(), &mut texts);
+    assert!(!texts.iter().any(|text| text.chars().any(is_unprintable)), "{texts:?}");
+    let parts = found.parts;
+    let sum = parts.code + parts.data + parts.tables + parts.component + parts.custom + parts.rest;
+    assert_eq!(sum, bytes.len() as u64, "{parts:?}");
+    assert!(differences(&found, &found).changes.is_empty());
+    let changes = differences(seed(), &found);
+    assert!(changes.identical || !changes.changes.is_empty() || report.admissible);
+}
+
+/// What the first of the seeds is.
+fn seed() -> &'static Review {
+    static SEED: OnceLock<Review> = OnceLock::new();
+    SEED.get_or_init(|| review(&seeds()[0], &InspectLimits::default()))
 }
 
 #[test]
