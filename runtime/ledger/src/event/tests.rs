@@ -1,4 +1,5 @@
 use portcullis_gate::Outcome;
+use serde_json::Value;
 
 use super::*;
 use crate::testing::{body, decision_of, events, id, recorded, request, time};
@@ -41,6 +42,17 @@ fn the_decision_is_stored_exactly() {
     assert!(text.contains(r#""params":{"big":18446744073709551615,"share":0.1,"whole":2}"#), "{text}");
     let value: Value = canonical::decode("decision", &bytes, Numbers::All, usize::MAX).unwrap();
     assert_eq!(value["findings"], serde_json::to_value(&decision).unwrap()["findings"]);
+}
+
+#[test]
+fn an_event_is_made_of_what_the_decision_says_when_it_is_read() {
+    for outcome in Outcome::ALL {
+        for count in [0, 1, 3, 40] {
+            let decision = decision_of(outcome, count, &request());
+            let read = Facts::of(&recorded(&decision).decision).unwrap();
+            assert_eq!(Facts::of_view(&decision.view()).unwrap(), read);
+        }
+    }
 }
 
 #[test]
@@ -161,11 +173,22 @@ fn contradictions_are_neither_written_nor_read() {
             "type": event.kind(),
             "time": event.time,
             "id": event.id,
-            "body": event.body().unwrap(),
+            "body": value_of(&event.body),
         });
         let bytes = canonical::encode(WHAT, &wire, Numbers::Integers, usize::MAX).unwrap();
         assert!(Event::decode(&bytes).is_err(), "{event:?}");
     }
+}
+
+fn value_of(body: &Body) -> Value {
+    let value = match body {
+        Body::PolicySetActivated(body) => serde_json::to_value(body),
+        Body::Decision(body) => serde_json::to_value(body),
+        Body::ReplayChecked(body) => serde_json::to_value(body),
+        Body::RequestErased(body) => serde_json::to_value(body),
+        Body::KeyRotated(body) => serde_json::to_value(body),
+    };
+    value.unwrap()
 }
 
 #[test]

@@ -10,7 +10,7 @@ use portcullis_ledger::{
     verify_inclusion,
 };
 
-use crate::sample::{activation, decision, erasure, id, keyed, moment};
+use crate::sample::{activation, decision, decision_on, erasure, id, keyed, moment};
 
 /// A ledger that can be closed and opened again.
 pub trait Place: Sync {
@@ -262,12 +262,7 @@ fn refusals(place: &dyn Place) {
     assert!(refused(erasure(3, id(1), 0, &[ErasedPart::Request])).contains("is not the decision"));
     assert!(refused(erasure(3, id(9), 9, &[ErasedPart::Request])).contains("is not the decision"));
     // Text that databases find difficult.
-    let mut odd = decision(5);
-    let mut event = portcullis_ledger::Event::decode(&odd.event.leaf).unwrap();
-    if let portcullis_ledger::Body::Decision(body) = &mut event.body {
-        body.action = "a\0b'\u{10FFFF}".to_owned();
-    }
-    odd.event = portcullis_ledger::store::Entry::new(&event).unwrap().event;
+    let odd = decision_on(5, "a\0b'\u{10FFFF}");
     assert_eq!(index(ledger.append(odd)), 2);
     let query = query(Some("a\0b'\u{10FFFF}"), None, &[], 0, 100);
     assert_eq!(ledger.reader().unwrap().history(&query).unwrap().count, 1);
