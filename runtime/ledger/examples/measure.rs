@@ -16,7 +16,11 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+
 use std::time::{Duration, Instant};
+
+use portcullis_gate::{Decision, PinnedSet};
 
 use portcullis_ledger::store::sqlite::{Sqlite, check_pages};
 use portcullis_ledger::store::{Entry, ReadStore as _};
@@ -55,7 +59,7 @@ fn main() {
 /// What making an entry of a decision costs: canonical JSON, two commitments, the event.
 fn records() {
     const COUNT: u64 = 20_000;
-    let decisions: Vec<_> = (0..500).map(sample::large_decision).collect();
+    let decisions: Vec<_> = (0..500).map(decision).collect();
     let mut bytes = 0;
     let start = Instant::now();
     for (n, decision) in (0..COUNT).zip(decisions.iter().cycle()) {
@@ -174,9 +178,16 @@ fn parts(path: &Path) {
     println!(r#"{{"figure": "verify_structure_s", "value": {:.1}}}"#, start.elapsed().as_secs_f64());
 }
 
-/// What a gate hands over: five policies, a request of 1 KB.
+static SET: LazyLock<Arc<PinnedSet>> = LazyLock::new(|| sample::set_of(5));
+
+/// Five policies, a request of 1 KB.
+fn decision(n: u64) -> Decision {
+    sample::decided(n, &format!("action-{}", n % 3), &SET, 800)
+}
+
+/// What a gate hands over.
 fn entry(n: u64) -> Entry {
-    sample::recorded(n, &sample::large_decision(n))
+    sample::recorded(n, &decision(n))
 }
 
 fn open(path: &Path) -> Ledger {

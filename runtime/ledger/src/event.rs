@@ -19,8 +19,8 @@ use crate::error::FormatError;
 use crate::key::VerifierKey;
 use crate::time::Time;
 
-pub(crate) use decision::Facts;
 pub use decision::{DecisionBody, Engine, LeftOut, MAX_LISTED, Named, Recorded, Recording, Resource, record};
+pub(crate) use decision::{Facts, RequestFacts};
 
 /// Longest event, in bytes.
 pub const MAX_EVENT_BYTES: usize = 16 * 1024;

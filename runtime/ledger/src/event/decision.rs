@@ -325,6 +325,41 @@ impl Facts {
     }
 }
 
+/// What an event repeats of a request.
+#[derive(Deserialize)]
+pub(crate) struct RequestFacts {
+    action: ActionFacts,
+    resource: ResourceFacts,
+}
+
+#[derive(Deserialize)]
+struct ActionFacts {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct ResourceFacts {
+    #[serde(rename = "type")]
+    kind: String,
+    id: String,
+}
+
+impl RequestFacts {
+    pub(crate) fn of(request: &[u8]) -> Result<RequestFacts, FormatError> {
+        serde_json::from_slice(request).map_err(|error| FormatError::malformed("request", error.to_string()))
+    }
+
+    /// The first value that the event does not repeat as the request has it.
+    pub(crate) fn mismatch(&self, body: &DecisionBody) -> Option<&'static str> {
+        let checks = [
+            ("action", self.action.name == body.action),
+            ("resource type", self.resource.kind == body.resource.kind),
+            ("resource id", self.resource.id == body.resource.id),
+        ];
+        checks.into_iter().find(|(_, same)| !same).map(|(what, _)| what)
+    }
+}
+
 /// Whether `shown` are the first of `all`, and `left_out` says how many more there are.
 fn listed<T>(all: &[T], shown: &[T], left_out: u64, same: impl Fn(&T, &T) -> bool) -> bool {
     all.len() as u64 == (shown.len() as u64).saturating_add(left_out) && all.iter().zip(shown).all(|(a, b)| same(a, b))

@@ -39,9 +39,9 @@ pub fn module() -> Blob {
 }
 
 static SMALL: LazyLock<Arc<PinnedSet>> = LazyLock::new(|| set_of(1));
-static LARGE: LazyLock<Arc<PinnedSet>> = LazyLock::new(|| set_of(5));
 
-fn set_of(policies: usize) -> Arc<PinnedSet> {
+/// A set of so many policies.
+pub fn set_of(policies: usize) -> Arc<PinnedSet> {
     let specs: Vec<_> = (0..policies).map(|n| PolicySpec::new(format!("rule-{n}"), format!("rule-{n}.wasm"))).collect();
     let digest = Sha256::of(b"set");
     Arc::new(PinnedSet {
@@ -62,12 +62,8 @@ pub fn decision_on(n: u64, action: &str) -> Entry {
     recorded(n, &decided(n, action, &SMALL, 250))
 }
 
-/// The `n`th decision of five policies on a request of 1 KB.
-pub fn large_decision(n: u64) -> Decision {
-    decided(n, &format!("action-{}", n % 3), &LARGE, 800)
-}
-
-fn decided(n: u64, action: &str, set: &Arc<PinnedSet>, pad: usize) -> Decision {
+/// The `n`th decision, by another set, with a longer request.
+pub fn decided(n: u64, action: &str, set: &Arc<PinnedSet>, pad: usize) -> Decision {
     let request = serde_json::json!({
         "subject": { "type": "user", "id": format!("user-{n}") },
         "action": { "name": action },
