@@ -1,5 +1,6 @@
 //! Measures a ledger in a folder: `measure FOLDER [EVENTS]`, or only the verification of what is there:
-//! `measure FOLDER verify`; or only the making of entries: `measure FOLDER record`. Prints one line of JSON for each figure.
+//! `measure FOLDER verify`; or only one caller: `measure FOLDER alone`; or only the making of
+//! entries: `measure FOLDER record`. Prints one line of JSON for each figure.
 //!
 //! The disk decides most of these, so a single fsync on the same folder is measured beside them, before and after.
 
@@ -36,6 +37,13 @@ fn main() {
     let folder = arguments.next().expect("measure FOLDER [EVENTS]");
     let what = arguments.next().unwrap_or_else(|| "1000000".to_owned());
     let folder = Path::new(&folder);
+    if what == "alone" {
+        std::fs::create_dir_all(folder).unwrap();
+        fsync(folder);
+        one_by_one(folder);
+        light_load(folder);
+        return fsync(folder);
+    }
     if what == "record" {
         return records();
     }
@@ -87,11 +95,18 @@ fn fsync(folder: &Path) {
 /// One thread: each append waits for a commit of its own.
 fn one_by_one(folder: &Path) -> f64 {
     let ledger = open(&folder.join("alone"));
-    let entries: Vec<Entry> = (0..1500).map(entry).collect();
+    let entries: Vec<Entry> = (0..4000).map(entry).collect();
     let count = entries.len();
+    let mut times = Vec::with_capacity(count);
     let start = Instant::now();
-    entries.into_iter().for_each(|entry| append(&ledger, entry));
-    print_rate("appends_alone", count as f64 / start.elapsed().as_secs_f64())
+    for entry in entries {
+        let start = Instant::now();
+        append(&ledger, entry);
+        times.push(start.elapsed());
+    }
+    let rate = count as f64 / start.elapsed().as_secs_f64();
+    print_times("append_alone", times);
+    print_rate("appends_alone", rate)
 }
 
 fn many_threads(folder: &Path) -> f64 {

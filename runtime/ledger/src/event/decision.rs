@@ -249,7 +249,10 @@ struct PolicyFacts {
 
 impl Facts {
     pub(crate) fn of(decision: &[u8]) -> Result<Facts, FormatError> {
-        serde_json::from_slice(decision).map_err(|error| FormatError::malformed("decision", error.to_string()))
+        // Bytes would be checked again, text by text.
+        let text =
+            std::str::from_utf8(decision).map_err(|error| FormatError::malformed("decision", error.to_string()))?;
+        serde_json::from_str(text).map_err(|error| FormatError::malformed("decision", error.to_string()))
     }
 
     /// The facts of a decision that is not written yet.
