@@ -87,6 +87,13 @@ pub struct PolicyFiles {
     pub data: BTreeMap<String, Sha256>,
 }
 
+impl PolicyFiles {
+    /// Of each file.
+    pub(crate) fn digests(&self) -> impl Iterator<Item = Sha256> {
+        self.module_sha256.iter().chain(&self.settings_sha256).chain(self.data.values()).copied()
+    }
+}
+
 /// What came of replaying a decision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

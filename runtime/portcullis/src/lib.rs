@@ -43,7 +43,7 @@ mod replay;
 
 pub use backtest::{Backtest, Compared, Transition, compare};
 pub use decide::DecideOptions;
-pub use gate::{DecideError, Gate, GateError, GateOptions, LEDGER_UNAVAILABLE, Stopped};
+pub use gate::{DecideError, Gate, GateError, GateOptions, LEDGER_UNAVAILABLE, MAX_IDEMPOTENCY_KEY_BYTES, Stopped};
 pub use history::HistorySource;
 pub use policy_set::{LOCK_FILE, Locked, MANIFEST_FILE, NotLoaded, PolicySet, ReadFiles, SetError, SetFiles};
 pub use portcullis_engine::{CacheOptions, CacheUse, Engine, EngineError, EngineOptions, History, LoadError};

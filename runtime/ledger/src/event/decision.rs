@@ -129,6 +129,8 @@ pub struct Recorded {
     pub leaf: Vec<u8>,
     /// The decision in canonical JSON: what the event commits to and a receipt holds.
     pub decision: Vec<u8>,
+    /// The digests of the files of every policy that ran, those that the event does not list included.
+    pub references: Vec<Sha256>,
 }
 
 /// Makes the event of a decision, and the bytes of the decision that it commits to.
@@ -149,6 +151,7 @@ pub fn record(decision: &Decision, recording: &Recording<'_>) -> Result<Recorded
     for policy in &mut policies {
         policy.data = recording.data.get(&policy.name).cloned().unwrap_or_default();
     }
+    let references = policies.iter().flat_map(PolicyFiles::digests).collect();
     let body = DecisionBody {
         outcome: facts.outcome,
         proceed: facts.proceed,
@@ -171,7 +174,7 @@ pub fn record(decision: &Decision, recording: &Recording<'_>) -> Result<Recorded
     };
     let mut event = Event { id: facts.id, time: recording.time, body: Body::Decision(Box::new(body)) };
     let leaf = fit(&mut event)?;
-    Ok(Recorded { event, leaf, decision: json })
+    Ok(Recorded { event, leaf, decision: json, references })
 }
 
 /// Leaves out policies, then codes, from the end, until the event fits; gives its bytes.

@@ -1,4 +1,4 @@
-use portcullis_gate::Outcome;
+use portcullis_gate::{Outcome, PolicySaid};
 use serde_json::Value;
 
 use super::*;
@@ -7,7 +7,7 @@ use crate::{Commitment, Salt};
 
 #[test]
 fn a_decision_is_written_like_this() {
-    let Recorded { event, decision, leaf } = recorded(&decision_of(Outcome::Warn, 1, &request()));
+    let Recorded { event, decision, leaf, .. } = recorded(&decision_of(Outcome::Warn, 1, &request()));
     assert_eq!(leaf, event.encode().unwrap());
     let text = String::from_utf8(leaf).unwrap();
     let digest = |bytes: &[u8]| Sha256::of(bytes).to_string();
@@ -200,6 +200,11 @@ fn what_does_not_fit_is_left_out_and_counted() {
     assert_eq!((body.codes.len(), body.policies.len()), (MAX_LISTED, MAX_LISTED));
     // 101 codes with the fault's, and 101 policies with the one that faulted.
     assert_eq!(body.left_out, LeftOut { codes: 101 - 32, policies: 101 - 32 });
+    // What is not listed must be stored all the same.
+    let needed = &recorded(&many).references;
+    let all = many.policies().filter(|policy| policy.said != PolicySaid::Skipped);
+    assert!(all.flat_map(|policy| policy.module_sha256).all(|digest| needed.contains(&digest)));
+    assert_eq!(crate::store::Entry::of_recorded(&recorded(&many)).references, *needed);
     let facts = Facts::of(&decision).unwrap();
     let unchanged = event.clone();
     let (event_body, mut changed) = match event.body {
