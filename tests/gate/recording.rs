@@ -83,6 +83,7 @@ fn the_same_key_and_request_get_the_same_decision_and_another_request_a_conflict
         let again = gate.decide(request("payment-api"), &key("one")).unwrap();
         assert_eq!(again.place(), &Place::Repeated { index });
         assert_eq!((again.id(), again.json()), (first.id(), first.json()));
+        assert_eq!(again.tries(), 0, "nothing is evaluated for an answer that is there");
         assert!(again.permission().is_some());
         let other = gate.decide(request("billing"), &key("one"));
         assert!(matches!(other, Err(DecideError::Conflict { index: at }) if at == index), "{other:?}");
@@ -100,6 +101,27 @@ fn the_same_key_and_request_get_the_same_decision_and_another_request_a_conflict
     gate.decide(request("payment-api"), &key("idempotency-key-in-plain")).unwrap();
     drop(gate);
     assert!(!site.ledger_holds(b"idempotency-key-in-plain"), "the ledger holds a keyed digest, never the key");
+}
+
+/// The caller's mistake is told as such, before a policy runs; it is no deny of a ledger that cannot write.
+#[test]
+fn what_is_too_long_to_be_recorded_is_refused_before_it_is_decided() {
+    let (_site, gate) = Site::with(&says(Outcome::Allow));
+    let events = size(&gate);
+    let long = |bytes: usize| Some("é".repeat(bytes / 2));
+    for (correlation_id, idempotency_key, expected) in
+        [(long(258), None, "correlation id"), (None, long(258), "idempotency key")]
+    {
+        let options = DecideOptions { correlation_id, idempotency_key, ..DecideOptions::default() };
+        let error = gate.decide(request("payment-api"), &options).unwrap_err();
+        assert_eq!(error.code(), "portcullis.too-long");
+        assert_eq!(error.to_string(), format!("the {expected} has 258 bytes, at most 256 are recorded"));
+    }
+    let error = gate.decide(request(&"r".repeat(1025)), &DecideOptions::default()).unwrap_err();
+    assert!(matches!(error, DecideError::TooLong { what: "resource's id", bytes: 1025, limit: 1024 }), "{error}");
+    assert_eq!(size(&gate), events);
+    let most = DecideOptions { correlation_id: long(256), idempotency_key: long(256), ..DecideOptions::default() };
+    assert!(gate.decide(request(&"r".repeat(1024)), &most).unwrap().permission().is_some());
 }
 
 /// Whoever changes what is stored of a deny does not get permission by asking again.

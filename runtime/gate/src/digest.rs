@@ -27,13 +27,13 @@ impl Sha256 {
     /// Reads 64 lower-case hexadecimal digits.
     #[must_use]
     pub fn from_hex(text: &str) -> Option<Sha256> {
-        let mut bytes = [0u8; 32];
-        if text.len() != 64 || !text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+        let (digits, rest) = text.as_bytes().as_chunks();
+        if digits.len() != 32 || !rest.is_empty() {
             return None;
         }
-        for (n, byte) in bytes.iter_mut().enumerate() {
-            let at = n.checked_mul(2)?;
-            *byte = u8::from_str_radix(text.get(at..at.checked_add(2)?)?, 16).ok()?;
+        let mut bytes = [0u8; 32];
+        for (byte, [high, low]) in bytes.iter_mut().zip(digits) {
+            *byte = digit(*high)? << 4 | digit(*low)?;
         }
         Some(Sha256(bytes))
     }
@@ -47,13 +47,29 @@ impl Sha256 {
 
 impl std::fmt::Display for Sha256 {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        let mut text = [0u8; 64];
+        for (digits, byte) in text.as_chunks_mut().0.iter_mut().zip(self.0) {
+            *digits = [hex(byte >> 4), hex(byte & 15)];
+        }
+        f.write_str(std::str::from_utf8(&text).map_err(|_| std::fmt::Error)?)
     }
 }
 
 impl std::fmt::Debug for Sha256 {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Display::fmt(self, f)
+    }
+}
+
+const fn hex(half: u8) -> u8 {
+    if half < 10 { b'0' + half } else { b'a' + half - 10 }
+}
+
+const fn digit(text: u8) -> Option<u8> {
+    match text {
+        b'0'..=b'9' => Some(text - b'0'),
+        b'a'..=b'f' => Some(text - b'a' + 10),
+        _ => None,
     }
 }
 
@@ -68,5 +84,30 @@ impl<'de> Deserialize<'de> for Sha256 {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
         Sha256::from_hex(&text)
             .ok_or_else(|| serde::de::Error::custom("not a sha256: 64 lower-case hexadecimal digits"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn has_one_spelling() {
+        let mut bytes = [0u8; 32];
+        (0u8..).zip(&mut bytes).for_each(|(n, byte)| *byte = n.wrapping_mul(37).wrapping_add(9));
+        let digest = Sha256::from_bytes(bytes);
+        let expected: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(digest.to_string(), expected);
+        assert_eq!(Sha256::from_hex(&expected), Some(digest));
+        let cut = &expected[..63];
+        for other in
+            [cut.to_owned(), format!("{expected}0"), expected.to_uppercase(), format!("{cut}g"), format!("{cut}é")]
+        {
+            assert_eq!(Sha256::from_hex(&other), None, "{other}");
+        }
+        for byte in 0..=255u8 {
+            let read = Sha256::from_hex(&[&expected[..62], &format!("{byte:02x}")].concat()).unwrap();
+            assert_eq!(read.as_bytes()[31], byte);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Measures a ledger in a folder: `measure FOLDER [EVENTS]`, or only the verification of what is there:
-//! `measure FOLDER verify`. Prints one line of JSON for each figure.
+//! `measure FOLDER verify`; or only one caller: `measure FOLDER alone`; or only the making of
+//! entries: `measure FOLDER record`. Prints one line of JSON for each figure.
 //!
 //! The disk decides most of these, so a single fsync on the same folder is measured beside them, before and after.
 
@@ -16,7 +17,11 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+
 use std::time::{Duration, Instant};
+
+use portcullis_gate::{Decision, PinnedSet};
 
 use portcullis_ledger::store::sqlite::{Sqlite, check_pages};
 use portcullis_ledger::store::{Entry, ReadStore as _};
@@ -32,6 +37,16 @@ fn main() {
     let folder = arguments.next().expect("measure FOLDER [EVENTS]");
     let what = arguments.next().unwrap_or_else(|| "1000000".to_owned());
     let folder = Path::new(&folder);
+    if what == "alone" {
+        std::fs::create_dir_all(folder).unwrap();
+        fsync(folder);
+        one_by_one(folder);
+        light_load(folder);
+        return fsync(folder);
+    }
+    if what == "record" {
+        return records();
+    }
     if what == "verify" {
         parts(&folder.join("large"));
         return verify(&folder.join("large"));
@@ -39,6 +54,7 @@ fn main() {
     let events: u64 = what.parse().unwrap();
     std::fs::create_dir_all(folder).unwrap();
 
+    records();
     fsync(folder);
     let alone = one_by_one(folder);
     let together = many_threads(folder);
@@ -46,6 +62,20 @@ fn main() {
     light_load(folder);
     fsync(folder);
     large(folder, events);
+}
+
+/// What making an entry of a decision costs: canonical JSON, two commitments, the event.
+fn records() {
+    const COUNT: u64 = 20_000;
+    let decisions: Vec<_> = (0..500).map(decision).collect();
+    let mut bytes = 0;
+    let start = Instant::now();
+    for (n, decision) in (0..COUNT).zip(decisions.iter().cycle()) {
+        let entry = sample::recorded(n, decision);
+        bytes = entry.event.leaf.len() + entry.decision.map_or(0, |decision| decision.bytes.len());
+    }
+    let each = start.elapsed().as_secs_f64() * 1e6 / COUNT as f64;
+    println!(r#"{{"figure": "record", "bytes": {bytes}, "value_us": {each:.1}}}"#);
 }
 
 /// What one write of 4 KiB and one sync cost, appending to a file.
@@ -65,11 +95,18 @@ fn fsync(folder: &Path) {
 /// One thread: each append waits for a commit of its own.
 fn one_by_one(folder: &Path) -> f64 {
     let ledger = open(&folder.join("alone"));
-    let entries: Vec<Entry> = (0..1500).map(sample::decision).collect();
+    let entries: Vec<Entry> = (0..4000).map(entry).collect();
     let count = entries.len();
+    let mut times = Vec::with_capacity(count);
     let start = Instant::now();
-    entries.into_iter().for_each(|entry| append(&ledger, entry));
-    print_rate("appends_alone", count as f64 / start.elapsed().as_secs_f64())
+    for entry in entries {
+        let start = Instant::now();
+        append(&ledger, entry);
+        times.push(start.elapsed());
+    }
+    let rate = count as f64 / start.elapsed().as_secs_f64();
+    print_times("append_alone", times);
+    print_rate("appends_alone", rate)
 }
 
 fn many_threads(folder: &Path) -> f64 {
@@ -77,7 +114,7 @@ fn many_threads(folder: &Path) -> f64 {
     let each = 200;
     let mut entries: Vec<Vec<Entry>> = Vec::new();
     for thread in 0..THREADS {
-        entries.push((0..each).map(|n| sample::decision(thread * each + n)).collect());
+        entries.push((0..each).map(|n| entry(thread * each + n)).collect());
     }
     let start = Instant::now();
     std::thread::scope(|scope| {
@@ -92,7 +129,7 @@ fn many_threads(folder: &Path) -> f64 {
 /// One append every 10 ms.
 fn light_load(folder: &Path) {
     let ledger = open(&folder.join("light"));
-    let entries: Vec<Entry> = (0..1000).map(sample::decision).collect();
+    let entries: Vec<Entry> = (0..1000).map(entry).collect();
     let times = entries.into_iter().map(|entry| {
         std::thread::sleep(Duration::from_millis(10));
         let start = Instant::now();
@@ -115,7 +152,7 @@ fn large(folder: &Path, events: u64) {
                     if n >= events {
                         break;
                     }
-                    append(&ledger, sample::decision(n));
+                    append(&ledger, entry(n));
                 }
             });
         }
@@ -154,6 +191,18 @@ fn parts(path: &Path) {
     let start = Instant::now();
     assert!(store.check_itself().unwrap().is_empty());
     println!(r#"{{"figure": "verify_structure_s", "value": {:.1}}}"#, start.elapsed().as_secs_f64());
+}
+
+static SET: LazyLock<Arc<PinnedSet>> = LazyLock::new(|| sample::set_of(5));
+
+/// Five policies, a request of 1 KB.
+fn decision(n: u64) -> Decision {
+    sample::decided(n, &format!("action-{}", n % 3), &SET, 800)
+}
+
+/// What a gate hands over.
+fn entry(n: u64) -> Entry {
+    sample::recorded(n, &decision(n))
 }
 
 fn open(path: &Path) -> Ledger {

@@ -11,18 +11,47 @@ use crate::{Ledger, Reader};
 /// Decisions that are erased in one transaction, at most.
 const ERASED_AT_ONCE: u32 = 256;
 
+/// What [`Ledger::erase_before`] did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ErasedBefore {
+    /// How many decisions were erased.
+    pub decisions: u64,
+    /// Whether files beside the database still hold what was erased, because a reader has them open.
+    pub scrub_pending: bool,
+}
+
+impl Reader {
+    /// How many decisions [`Ledger::erase_before`] would erase.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the store could not be read.
+    pub fn count_before(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let (mut next, mut count) = (0, 0u64);
+        loop {
+            let found = self.with(|store| store.erasable(before, next, ERASED_AT_ONCE))?;
+            let Some(last) = found.last() else { return Ok(count) };
+            next = last.saturating_add(1);
+            count = count.saturating_add(u64::try_from(found.len()).unwrap_or(u64::MAX));
+        }
+    }
+}
+
 impl Ledger {
     /// Erases the requests and decisions, with their salts, of all decisions before a time that are not erased yet, each
-    /// with an event that says so. How many decisions. What erasing left beside the database is emptied too, unless a
-    /// reader holds it open.
+    /// with an event that says so. What erasing left beside the database is emptied too, unless a reader holds it open.
     ///
     /// `now` is the time of the events.
     ///
     /// # Errors
     /// As for [`Ledger::append`]. What was erased until then stays erased; asking again goes on.
-    pub fn erase_before(&self, before: Timestamp, now: Timestamp, reason: ErasureReason) -> Result<u64, StoreError> {
+    pub fn erase_before(
+        &self,
+        before: Timestamp,
+        now: Timestamp,
+        reason: ErasureReason,
+    ) -> Result<ErasedBefore, StoreError> {
         let time = Time::new(now).map_err(|e| StoreError::refused(e.to_string()))?;
-        let (mut next, mut erased) = (0, 0);
+        let (mut next, mut erased) = (0, ErasedBefore::default());
         loop {
             let found = self.reader()?.with(|store| store.erasable(before, next, ERASED_AT_ONCE))?;
             let Some(last) = found.last() else { return Ok(erased) };
@@ -33,7 +62,10 @@ impl Ledger {
             }
             for answer in self.append_all(entries) {
                 match answer? {
-                    Appended::Committed(_) => erased += 1,
+                    Appended::Committed(commit) => {
+                        erased.decisions += 1;
+                        erased.scrub_pending = commit.scrub_pending;
+                    }
                     other => return Err(StoreError::damaged(format!("an erasure was answered with {other:?}"))),
                 }
             }

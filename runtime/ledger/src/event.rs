@@ -10,8 +10,8 @@ mod decision;
 use std::collections::BTreeMap;
 
 use portcullis_gate::Sha256;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::canonical::{self, Numbers};
@@ -19,8 +19,8 @@ use crate::error::FormatError;
 use crate::key::VerifierKey;
 use crate::time::Time;
 
-pub(crate) use decision::Facts;
 pub use decision::{DecisionBody, Engine, LeftOut, MAX_LISTED, Named, Recorded, Recording, Resource, record};
+pub(crate) use decision::{Facts, RequestFacts};
 
 /// Longest event, in bytes.
 pub const MAX_EVENT_BYTES: usize = 16 * 1024;
@@ -85,6 +85,13 @@ pub struct PolicyFiles {
     pub settings_sha256: Option<Sha256>,
     /// Of each reference document.
     pub data: BTreeMap<String, Sha256>,
+}
+
+impl PolicyFiles {
+    /// Of each file.
+    pub(crate) fn digests(&self) -> impl Iterator<Item = Sha256> {
+        self.module_sha256.iter().chain(&self.settings_sha256).chain(self.data.values()).copied()
+    }
 }
 
 /// What came of replaying a decision.
@@ -174,15 +181,14 @@ impl Event {
     /// [`FormatError`]: the event is larger than [`MAX_EVENT_BYTES`], or contradicts itself.
     pub fn encode(&self) -> Result<Vec<u8>, FormatError> {
         self.check()?;
-        let members = [
-            ("body", self.body()?),
-            ("id", self.id.to_string().into()),
-            ("time", self.time.to_string().into()),
-            ("type", self.kind().into()),
-            ("v", VERSION.into()),
-        ];
-        let event = members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        canonical::encode_value(WHAT, &Value::Object(event), Numbers::Integers, MAX_EVENT_BYTES)
+        let (id, time, kind) = (self.id, self.time, self.kind());
+        match &self.body {
+            Body::PolicySetActivated(body) => write(&Wire { body, id, time, kind, v: VERSION }),
+            Body::Decision(body) => write(&Wire { body, id, time, kind, v: VERSION }),
+            Body::ReplayChecked(body) => write(&Wire { body, id, time, kind, v: VERSION }),
+            Body::RequestErased(body) => write(&Wire { body, id, time, kind, v: VERSION }),
+            Body::KeyRotated(body) => write(&Wire { body, id, time, kind, v: VERSION }),
+        }
     }
 
     /// Reads the bytes of an event: the ones that [`Event::encode`] gives, and no others.
@@ -190,19 +196,14 @@ impl Event {
     /// # Errors
     /// [`FormatError`]: what is wrong with them.
     pub fn decode(bytes: &[u8]) -> Result<Event, FormatError> {
-        let wire: Wire = canonical::parse(WHAT, bytes, MAX_EVENT_BYTES)?;
-        if wire.v != VERSION {
-            return Err(FormatError::malformed(WHAT, format!("version {}, not {VERSION}", wire.v)));
-        }
-        let body = match wire.kind.as_str() {
-            "policy-set.activated" => Body::PolicySetActivated(typed(wire.body)?),
-            "decision" => Body::Decision(typed(wire.body)?),
-            "replay.checked" => Body::ReplayChecked(typed(wire.body)?),
-            "request.erased" => Body::RequestErased(typed(wire.body)?),
-            "key.rotated" => Body::KeyRotated(typed(wire.body)?),
-            _ => return Err(FormatError::malformed(WHAT, "unknown type")),
+        FormatError::check_size(WHAT, bytes.len(), MAX_EVENT_BYTES)?;
+        let event = match kind_of(bytes)? {
+            Kind::PolicySetActivated => read(bytes, Body::PolicySetActivated)?,
+            Kind::Decision => read(bytes, |body| Body::Decision(Box::new(body)))?,
+            Kind::ReplayChecked => read(bytes, Body::ReplayChecked)?,
+            Kind::RequestErased => read(bytes, Body::RequestErased)?,
+            Kind::KeyRotated => read(bytes, |body| Body::KeyRotated(Box::new(body)))?,
         };
-        let event = Event { id: wire.id, time: wire.time, body };
         canonical::check(WHAT, bytes, &event.encode()?)?;
         Ok(event)
     }
@@ -211,23 +212,13 @@ impl Event {
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self.body {
-            Body::PolicySetActivated(_) => "policy-set.activated",
-            Body::Decision(_) => "decision",
-            Body::ReplayChecked(_) => "replay.checked",
-            Body::RequestErased(_) => "request.erased",
-            Body::KeyRotated(_) => "key.rotated",
+            Body::PolicySetActivated(_) => Kind::PolicySetActivated,
+            Body::Decision(_) => Kind::Decision,
+            Body::ReplayChecked(_) => Kind::ReplayChecked,
+            Body::RequestErased(_) => Kind::RequestErased,
+            Body::KeyRotated(_) => Kind::KeyRotated,
         }
-    }
-
-    fn body(&self) -> Result<Value, FormatError> {
-        let value = match &self.body {
-            Body::PolicySetActivated(body) => serde_json::to_value(body),
-            Body::Decision(body) => serde_json::to_value(body),
-            Body::ReplayChecked(body) => serde_json::to_value(body),
-            Body::RequestErased(body) => serde_json::to_value(body),
-            Body::KeyRotated(body) => serde_json::to_value(body),
-        };
-        value.map_err(|error| FormatError::malformed(WHAT, error.to_string()))
+        .as_str()
     }
 
     fn check(&self) -> Result<(), FormatError> {
@@ -269,20 +260,69 @@ impl PolicySetActivated {
     }
 }
 
-/// An event whose body was not looked at.
-#[derive(Deserialize)]
+/// An event as it is written.
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wire {
-    v: u64,
-    #[serde(rename = "type")]
-    kind: String,
-    time: Time,
+struct Wire<K, B> {
+    body: B,
     id: Uuid,
-    body: Value,
+    time: Time,
+    #[serde(rename = "type")]
+    kind: K,
+    v: u64,
 }
 
-fn typed<T: serde::de::DeserializeOwned>(body: Value) -> Result<T, FormatError> {
-    serde_json::from_value(body).map_err(|error| FormatError::malformed(WHAT, error.to_string()))
+fn write<B: Serialize>(wire: &Wire<&'static str, B>) -> Result<Vec<u8>, FormatError> {
+    canonical::encode(WHAT, wire, Numbers::Integers, MAX_EVENT_BYTES)
+}
+
+/// Reads an event with a body of that type. Its `type` is not looked at: only the right one is written again.
+fn read<B: DeserializeOwned>(bytes: &[u8], body: impl FnOnce(B) -> Body) -> Result<Event, FormatError> {
+    let wire: Wire<IgnoredAny, B> = canonical::parse(WHAT, bytes, MAX_EVENT_BYTES)?;
+    Ok(Event { id: wire.id, time: wire.time, body: body(wire.body) })
+}
+
+/// The type that the bytes of an event name. In canonical form it stands behind the body, and is looked for there, so that
+/// the body is read once.
+fn kind_of(bytes: &[u8]) -> Result<Kind, FormatError> {
+    let ends = |kind: &Kind| {
+        let rest = bytes.strip_suffix(END).and_then(|rest| rest.strip_suffix(kind.as_str().as_bytes()));
+        rest.is_some_and(|rest| rest.ends_with(BEFORE_KIND))
+    };
+    if let Some(kind) = Kind::ALL.into_iter().find(ends) {
+        return Ok(kind);
+    }
+    let wire: Wire<String, IgnoredAny> = canonical::parse(WHAT, bytes, MAX_EVENT_BYTES)?;
+    if wire.v != VERSION {
+        return Err(FormatError::malformed(WHAT, format!("version {}, not {VERSION}", wire.v)));
+    }
+    let kind = Kind::ALL.into_iter().find(|kind| kind.as_str() == wire.kind);
+    kind.ok_or_else(|| FormatError::malformed(WHAT, "unknown type"))
+}
+
+/// The types of events.
+#[derive(Clone, Copy)]
+enum Kind {
+    PolicySetActivated,
+    Decision,
+    ReplayChecked,
+    RequestErased,
+    KeyRotated,
+}
+
+impl Kind {
+    const ALL: [Kind; 5] =
+        [Kind::Decision, Kind::PolicySetActivated, Kind::ReplayChecked, Kind::RequestErased, Kind::KeyRotated];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Kind::PolicySetActivated => "policy-set.activated",
+            Kind::Decision => "decision",
+            Kind::ReplayChecked => "replay.checked",
+            Kind::RequestErased => "request.erased",
+            Kind::KeyRotated => "key.rotated",
+        }
+    }
 }
 
 fn check_text(what: &'static str, text: &str, limit: usize) -> Result<(), FormatError> {
@@ -291,6 +331,8 @@ fn check_text(what: &'static str, text: &str, limit: usize) -> Result<(), Format
 
 const WHAT: &str = "event";
 const VERSION: u64 = 1;
+const BEFORE_KIND: &[u8] = b"\"type\":\"";
+const END: &[u8] = b"\",\"v\":1}";
 /// More than everything but the body takes.
 const ENVELOPE_BYTES: usize = 256;
 

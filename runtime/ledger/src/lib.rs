@@ -48,6 +48,7 @@ mod verify;
 
 pub use checkpoint::Checkpoint;
 pub use commitment::{Commitment, Salt, keyed_digest};
+pub use erase::ErasedBefore;
 pub use error::{FormatError, VerifyError};
 pub use event::{
     Body, DecisionBody, Engine, ErasedPart, ErasureReason, Event, KeyRotated, LeftOut, MAX_EVENT_BYTES,

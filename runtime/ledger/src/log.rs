@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use crate::outside;
 use crate::reader::Reader;
-use crate::sequencer::{Appended, Job, Sequencer, Shared, sign_edge};
+use crate::sequencer::{Appended, Job, Sequencer, Shared, sign_edge, used};
 use crate::store::postgres::{Postgres, PostgresOptions, PostgresReaders};
 use crate::store::sqlite::{Sqlite, SqliteOptions, SqliteReaders, WriterLock, beside};
-use crate::store::{Entry, Identity, OpenReader, ReadStore, Store};
+use crate::store::{Entry, Idempotency, Identity, OpenReader, ReadStore, Store};
 use crate::store_error::StoreError;
 use crate::{
     Checkpoint, Edge, MAX_EVENT_BYTES, Sha256, SigningKey, VerifierKey, consistency_proof, keyed_digest, leaf_hash,
@@ -197,6 +197,15 @@ impl Ledger {
     /// durable is then unknown, and nothing is taken any more.
     pub fn append(&self, entry: Entry) -> Result<Appended, StoreError> {
         self.received(&self.send(entry)?)
+    }
+
+    /// What [`Ledger::append`] would answer an entry with this key, where the key was used before: nothing needs to be
+    /// decided then. Where it was not, it may be by the time that the entry is appended.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the store could not be read.
+    pub fn used(&self, idempotency: &Idempotency) -> Result<Option<Appended>, StoreError> {
+        self.reader()?.with(|store| used(store, idempotency))
     }
 
     /// Appends entries in their order, other entries possibly between them, and waits until all are durable.

@@ -5,7 +5,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +25,10 @@ const MAX_KEY_FILE_BYTES: usize = 1024;
 
 /// Reads a small text file; `None` where there is none.
 pub(crate) fn read_text(path: &Path, limit: usize) -> Result<Option<String>, StoreError> {
+    Ok(read_file(path, limit)?.map(|(_, text)| text))
+}
+
+fn read_file(path: &Path, limit: usize) -> Result<Option<(File, String)>, StoreError> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -32,11 +36,11 @@ pub(crate) fn read_text(path: &Path, limit: usize) -> Result<Option<String>, Sto
     };
     let mut text = String::new();
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    file.take(most).read_to_string(&mut text).map_err(|e| StoreError::io(path, "reading", e))?;
+    (&file).take(most).read_to_string(&mut text).map_err(|e| StoreError::io(path, "reading", e))?;
     if text.len() > limit {
         return Err(StoreError::file(path, format!("larger than {limit} bytes")));
     }
-    Ok(Some(text))
+    Ok(Some((file, text)))
 }
 
 /// Replaces a file, durably, readable by its owner only.
@@ -58,16 +62,22 @@ pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), StoreError> {
 /// The signing key in a file; `None` where there is none.
 ///
 /// # Errors
-/// [`StoreError`]: the file cannot be read or holds no key.
+/// [`StoreError`]: the file cannot be read, holds no key, or others than its owner have access to it.
 pub fn read_signing_key(path: &Path) -> Result<Option<SigningKey>, StoreError> {
     read_key(path)
 }
 
 /// The key in a file; `None` where there is none.
 pub(crate) fn read_key(path: &Path) -> Result<Option<SigningKey>, StoreError> {
-    let Some(text) = read_text(path, MAX_KEY_FILE_BYTES)? else {
+    let Some((file, text)) = read_file(path, MAX_KEY_FILE_BYTES)? else {
         return Ok(None);
     };
+    let mode =
+        file.metadata().map_err(|e| StoreError::io(path, "looking at the mode", e))?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        let problem = format!("the key's file has mode {mode:03o}, so others than its owner have access: chmod 600 it");
+        return Err(StoreError::file(path, problem));
+    }
     // The problem names nothing of the text.
     SigningKey::from_text(text.trim_end_matches('\n')).map(Some).map_err(|e| StoreError::file(path, e.to_string()))
 }

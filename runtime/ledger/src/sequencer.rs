@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use crate::store::{Entry, HistoryAnswer, Store, StoredPayload};
+use crate::store::{Entry, HistoryAnswer, Idempotency, ReadStore, Role, Store, StoredPayload};
 use crate::store_error::StoreError;
 use crate::{Checkpoint, Edge, Sha256, SigningKey, leaf_hash, node_position};
 
@@ -123,8 +123,6 @@ pub(crate) struct Sequencer {
     key: SigningKey,
     shared: Arc<Shared>,
     max_batch: usize,
-    /// A checkpoint that goes into the next transaction.
-    unstored: Option<(u64, String)>,
     scrub_pending: bool,
     /// Digests whose bytes are known to be stored.
     known: HashSet<Sha256>,
@@ -141,7 +139,7 @@ impl Sequencer {
         shared: Arc<Shared>,
         max_batch: usize,
     ) -> Sequencer {
-        Sequencer { store, edge, key, shared, max_batch, unstored: None, scrub_pending: false, known: HashSet::new() }
+        Sequencer { store, edge, key, shared, max_batch, scrub_pending: false, known: HashSet::new() }
     }
 
     /// Runs until every sender is gone and the queue is empty. The store comes back so that it is closed last.
@@ -154,11 +152,6 @@ impl Sequencer {
                 batch.push(job);
             }
             self.batch(batch);
-        }
-        if self.shared.check().is_ok()
-            && let Err(error) = self.last_words()
-        {
-            self.stop(&error);
         }
         self.store
     }
@@ -177,11 +170,7 @@ impl Sequencer {
                 for job in &batch {
                     let _ = job.answer.send(self.shared.check().and(Err(StoreError::damaged("stopped, but not said"))));
                 }
-                return;
             }
-        }
-        if let Err(error) = self.sign() {
-            self.stop(&error);
         }
     }
 
@@ -199,12 +188,13 @@ impl Sequencer {
             self.store.rollback()?;
             return Ok(answers);
         }
-        if let Some((size, note)) = &self.unstored {
-            self.store.set_checkpoint(*size, note)?;
-        }
+        // Signed with the batch, so that whoever reads an event can prove it; given away only once it is durable. Of a
+        // batch that is lost nothing signed was ever seen.
+        let (size, note) = (edge.size(), sign_edge(&edge, &self.key)?);
+        self.store.set_checkpoint(size, &note)?;
         self.store.commit()?;
-        self.unstored = None;
         self.edge = edge;
+        self.shared.update(|newest| (newest.size, newest.note) = (size, note));
         if erased || self.scrub_pending {
             self.scrub_pending = !self.store.scrub()?;
             for answer in &mut answers {
@@ -214,29 +204,6 @@ impl Sequencer {
             }
         }
         Ok(answers)
-    }
-
-    fn sign(&mut self) -> Result<(), StoreError> {
-        let size = self.edge.size();
-        if size == self.shared.newest().size {
-            return Ok(());
-        }
-        let note = sign_edge(&self.edge, &self.key)?;
-        self.unstored = Some((size, note.clone()));
-        self.shared.update(|newest| {
-            newest.size = size;
-            newest.note = note;
-        });
-        Ok(())
-    }
-
-    fn last_words(&mut self) -> Result<(), StoreError> {
-        if let Some((size, note)) = self.unstored.take() {
-            self.store.begin()?;
-            self.store.set_checkpoint(size, &note)?;
-            self.store.commit()?;
-        }
-        Ok(())
     }
 
     fn stop(&mut self, error: &StoreError) {
@@ -252,6 +219,19 @@ pub(crate) fn sign_edge(edge: &Edge, key: &SigningKey) -> Result<String, StoreEr
         .map_err(|e| StoreError::damaged(format!("the checkpoint cannot be signed: {e}")))
 }
 
+/// The answer where an idempotency key was used before.
+pub(crate) fn used<S: ReadStore + ?Sized>(
+    store: &mut S,
+    idempotency: &Idempotency,
+) -> Result<Option<Appended>, StoreError> {
+    let Some((index, found)) = store.idempotency(&idempotency.key)? else { return Ok(None) };
+    if found.request != idempotency.request {
+        return Ok(Some(Appended::Conflict { index }));
+    }
+    let decision = store.payload(index, Role::Decision)?;
+    Ok(Some(Appended::Repeated { index, decision }))
+}
+
 /// Puts one entry into the transaction, or says why not. The outer error is the store's and ends everything; the inner
 /// one is this entry's alone, found before anything of it was written.
 fn place(
@@ -261,13 +241,9 @@ fn place(
     entry: &Entry,
 ) -> Result<Result<Appended, StoreError>, StoreError> {
     if let Some(idempotency) = &entry.idempotency
-        && let Some((index, found)) = store.idempotency(&idempotency.key)?
+        && let Some(answer) = used(store, idempotency)?
     {
-        if found.request != idempotency.request {
-            return Ok(Ok(Appended::Conflict { index }));
-        }
-        let decision = store.payload(index, crate::store::Role::Decision)?;
-        return Ok(Ok(Appended::Repeated { index, decision }));
+        return Ok(Ok(answer));
     }
     for (question, (query, expected)) in entry.expected_history.iter().enumerate() {
         let now = store.history(query)?;

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::FormatError;
 use crate::commitment::{Salt, keyed_digest};
-use crate::event::{Body, ErasedPart, Event, Recorded, RequestErased};
+use crate::event::{Body, ErasedPart, Event, PolicyFiles, Recorded, RequestErased};
 use crate::store_error::StoreError;
 
 /// What one append brings: an event's bytes and everything that is kept beside them, committed together or not at all.
@@ -56,7 +56,9 @@ impl Entry {
     /// An entry of a decision that was just recorded.
     #[must_use]
     pub fn of_recorded(recorded: &Recorded) -> Entry {
-        Entry::of(&recorded.event, recorded.leaf.clone())
+        // Of more policies than the event lists.
+        let references = recorded.references.clone();
+        Entry { references, ..Entry::of(&recorded.event, recorded.leaf.clone()) }
     }
 
     fn of(event: &Event, leaf: Vec<u8>) -> Entry {
@@ -337,7 +339,7 @@ pub trait ReadStore: Send {
     fn history(&mut self, query: &HistoryQuery) -> Result<HistoryAnswer, StoreError>;
     /// Indexes, from `from` on, of decisions before a time whose payloads are not erased, in order.
     fn erasable(&mut self, before: Timestamp, from: u64, limit: u32) -> Result<Vec<u64>, StoreError>;
-    /// The signed checkpoint that was stored last. It may lag behind the newest events.
+    /// The signed checkpoint of all events.
     fn checkpoint(&mut self) -> Result<Option<String>, StoreError>;
     /// How many rows each table has. O(n).
     fn totals(&mut self) -> Result<Totals, StoreError>;
@@ -401,9 +403,7 @@ pub(crate) fn references_of(event: &Event) -> Vec<Sha256> {
         Body::Decision(body) => (Vec::new(), &body.policies),
         Body::ReplayChecked(_) | Body::RequestErased(_) | Body::KeyRotated(_) => return Vec::new(),
     };
-    for policy in policies {
-        found.extend(policy.module_sha256.iter().chain(&policy.settings_sha256).chain(policy.data.values()));
-    }
+    found.extend(policies.iter().flat_map(PolicyFiles::digests));
     found
 }
 

@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use crate::commitment::Commitment;
-use crate::event::{Body, DecisionBody, Event};
+use crate::event::{Body, DecisionBody, Event, Facts, RequestFacts};
 use crate::store::sqlite::{PageReport, Sqlite, WriterLock, beside, check_pages};
 use crate::store::{
     Erasure, EventRow, Idempotency, ListedDecision, ReadStore, Role, StoredPayload, Totals, references_of,
 };
 use crate::store_error::StoreError;
+use uuid::Uuid;
+
 use crate::{Checkpoint, Edge, Sha256, VerifierKey, leaf_hash, node_position, nodes_of, outside};
 
 /// Problems that are listed; the rest is counted.
@@ -398,6 +400,13 @@ impl Walk<'_, '_> {
     }
 
     fn erasures(&mut self) {
+        for (by, index, id) in std::mem::take(&mut self.judged.erasers) {
+            let at = format!("event {by}");
+            let found = self.all.read(&at, self.store.events(index..index.saturating_add(1)));
+            if !matches!(found.as_slice(), [(_, row)] if row.id == id) {
+                self.all.add(ProblemCode::Erasure, at, format!("it says that event {index} is the decision {id}"));
+            }
+        }
         self.all.0.erased = u64::try_from(self.judged.erased.len()).unwrap_or(u64::MAX);
         let unsaid: Vec<(u64, Role)> = self.judged.erased.difference(&self.judged.said).copied().collect();
         for (index, role) in unsaid {
@@ -461,6 +470,8 @@ struct Judged {
     /// Payloads that are erased, and those of which an event says so.
     erased: HashSet<(u64, Role)>,
     said: HashSet<(u64, Role)>,
+    /// Events that say so: their index, and the index and the id of the decision.
+    erasers: Vec<(u64, u64, Uuid)>,
 }
 
 impl Judged {
@@ -486,6 +497,7 @@ impl Judged {
         self.references.extend(other.references);
         self.erased.extend(other.erased);
         self.said.extend(other.said);
+        self.erasers.extend(other.erasers);
     }
 
     fn event(&mut self, index: u64, row: &EventRow, beside: &Beside) {
@@ -503,9 +515,10 @@ impl Judged {
         }
         self.references.extend(references_of(&event));
         match &event.body {
-            Body::Decision(body) => self.decision(index, body, beside),
+            Body::Decision(body) => self.decision(index, &event, body, beside),
             Body::RequestErased(body) => {
                 let erasure = Erasure::of(body);
+                self.erasers.push((index, erasure.index, erasure.id));
                 if erasure.index >= index {
                     self.add(index, ProblemCode::Erasure, "it erases something later");
                 }
@@ -518,9 +531,9 @@ impl Judged {
         }
     }
 
-    fn decision(&mut self, index: u64, body: &DecisionBody, beside: &Beside) {
+    fn decision(&mut self, index: u64, event: &Event, body: &DecisionBody, beside: &Beside) {
         let commitments: [(Role, &Commitment); 2] = [(Role::Request, &body.request), (Role::Decision, &body.decision)];
-        let mut request = None;
+        let (mut request, mut decision) = (None, None);
         for (role, commitment) in commitments {
             let found: Vec<&StoredPayload> =
                 beside.payloads.iter().filter(|(found, _)| *found == role).map(|(_, payload)| payload).collect();
@@ -529,8 +542,9 @@ impl Judged {
                     if !commitment.opens(&payload.salt, &payload.bytes) {
                         self.add(index, ProblemCode::Payload, format!("not the {} of the event", role.as_str()));
                     }
-                    if role == Role::Request {
-                        request = Some(payload.bytes.as_slice());
+                    match role {
+                        Role::Request => request = Some(payload.bytes.as_slice()),
+                        Role::Decision => decision = Some(payload.bytes.as_slice()),
                     }
                 }
                 [StoredPayload::Erased { bytes }] => {
@@ -543,6 +557,9 @@ impl Judged {
                 _ => self.add(index, ProblemCode::Missing, format!("its {} is not stored", role.as_str())),
             }
         }
+        if let Some(problem) = says(event, body, request, decision) {
+            self.add(index, ProblemCode::Payload, problem);
+        }
         let expected = body.idempotency.map(|key| match request {
             Some(request) => Idempotency::new(key, request),
             None => Idempotency { key, request: Idempotency::ERASED },
@@ -551,4 +568,29 @@ impl Judged {
             self.add(index, ProblemCode::Index, "its idempotency key is stored differently");
         }
     }
+}
+
+/// What an event says that is not so by what it commits to.
+fn says(event: &Event, body: &DecisionBody, request: Option<&[u8]>, decision: Option<&[u8]>) -> Option<String> {
+    let differs = |what: &str, role: Role| format!("its {what} is not what the {} says", role.as_str());
+    if let Some(request) = request {
+        match RequestFacts::of(request) {
+            Err(error) => return Some(error.to_string()),
+            Ok(facts) => {
+                if let Some(what) = facts.mismatch(body) {
+                    return Some(differs(what, Role::Request));
+                }
+            }
+        }
+    }
+    let facts = match Facts::of(decision?) {
+        Err(error) => return Some(error.to_string()),
+        Ok(facts) => facts,
+    };
+    if let Some(what) = facts.mismatch(event, body) {
+        return Some(differs(what, Role::Decision));
+    }
+    request
+        .filter(|request| Sha256::of(request) != facts.request_sha256)
+        .map(|_| "the decision is of another request".into())
 }

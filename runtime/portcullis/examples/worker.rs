@@ -104,9 +104,9 @@ fn handle(gate: &Gate, message: &Path, queue: &Path) -> Result<Handled, Box<dyn 
         }
         Err(Stopped::Decided(recorded)) => Handled::Dead(recorded.json().to_vec()),
         Err(Stopped::Undecided(DecideError::Overloaded { .. } | DecideError::Contended)) => Handled::Left,
-        Err(Stopped::Undecided(error @ (DecideError::Conflict { .. } | DecideError::Masked(_)))) => {
-            Handled::Dead(error.to_string().into_bytes())
-        }
+        Err(Stopped::Undecided(
+            error @ (DecideError::Conflict { .. } | DecideError::TooLong { .. } | DecideError::Masked(_)),
+        )) => Handled::Dead(error.to_string().into_bytes()),
     })
 }
 

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use portcullis_engine::{Engine, EngineError, EngineOptions};
 use portcullis_gate::{Decision, Mask, Request, RequestError, Sha256};
-use portcullis_ledger::store::HistoryQuery as Question;
+use portcullis_ledger::store::{HistoryQuery as Question, Idempotency, StoredPayload};
 use portcullis_ledger::{
-    Appended, Checkpoint, Ledger, LedgerOptions, StoreError, keyed_digest, leaf_hash, verify_inclusion,
+    Appended, Checkpoint, Ledger, LedgerOptions, MAX_EVENT_TEXT_BYTES, MAX_RESOURCE_ID_BYTES, StoreError, keyed_digest,
+    leaf_hash, verify_inclusion,
 };
 
 use crate::past::{LedgerHistory, asked};
@@ -23,6 +24,9 @@ pub const LEDGER_UNAVAILABLE: &str = "portcullis.ledger-unavailable";
 
 /// How long to wait for the checkpoint of an event that was committed just now.
 const CHECKPOINT_WAIT: Duration = Duration::from_secs(5);
+
+/// Longest idempotency key, in bytes.
+pub const MAX_IDEMPOTENCY_KEY_BYTES: usize = 256;
 
 /// How often a decision is made anew because what policies were told of the past is no longer so.
 const MAX_TRIES: u32 = 8;
@@ -91,6 +95,16 @@ pub enum DecideError {
          ask again, and see that the clock is not behind the ledger's latest decision"
     )]
     Contended,
+    /// Something that the record keeps as the caller wrote it is longer than a record takes. Nothing was evaluated.
+    #[error("the {what} has {bytes} bytes, at most {limit} are recorded")]
+    TooLong {
+        /// What.
+        what: &'static str,
+        /// Its bytes.
+        bytes: usize,
+        /// How many there may be.
+        limit: usize,
+    },
     /// With the set's masks applied, the request is none.
     #[error("masked by the policy set, the request is malformed: {0}")]
     Masked(RequestError),
@@ -104,6 +118,7 @@ impl DecideError {
             DecideError::Overloaded { .. } => "portcullis.overloaded",
             DecideError::Conflict { .. } => "portcullis.idempotency-conflict",
             DecideError::Contended => "portcullis.contended",
+            DecideError::TooLong { .. } => "portcullis.too-long",
             DecideError::Masked(_) => "portcullis.mask",
         }
     }
@@ -222,12 +237,16 @@ impl Gate {
     /// answer is another: the request is then decided anew, with the clock's time as `now`, one such request at a time.
     ///
     /// # Errors
-    /// [`DecideError`]: shed, a used idempotency key, a mask that breaks the request. Whatever else goes wrong is part
-    /// of the decision, and stops it.
+    /// [`DecideError`]: shed, a used idempotency key, something too long to be recorded, a mask that breaks the request.
+    /// Whatever else goes wrong is part of the decision, and stops it.
     pub fn decide(&self, request: Request, options: &DecideOptions) -> Result<Recorded, DecideError> {
         let _place = InFlight::take(self)?;
         let active = Arc::clone(&self.active.read().unwrap_or_else(PoisonError::into_inner));
         let mut request = self.mask(request, &active.set, &options.masks)?;
+        check_lengths(&request, options)?;
+        if let Some(earlier) = self.earlier(&request, options)? {
+            return Ok(earlier);
+        }
         let mut turn = None;
         let options = DecideOptions { history: self.history(), ..options.clone() };
         for tries in 1..=MAX_TRIES {
@@ -284,6 +303,21 @@ impl Gate {
         }
     }
 
+    /// The decision that was made before under the same idempotency key. Where that cannot be told, the request is decided,
+    /// and the ledger tells when it appends.
+    fn earlier(&self, request: &Request, options: &DecideOptions) -> Result<Option<Recorded>, DecideError> {
+        let (Some(ledger), Some(key)) = (&self.ledger, self.idempotency_key(options)) else { return Ok(None) };
+        match ledger.used(&Idempotency::new(key, request.bytes())) {
+            Ok(Some(Appended::Conflict { index })) => Err(DecideError::Conflict { index }),
+            Ok(Some(Appended::Repeated { index, decision })) => Ok(repeated(ledger, index, decision, request).ok()),
+            Ok(_) | Err(_) => Ok(None),
+        }
+    }
+
+    fn idempotency_key(&self, options: &DecideOptions) -> Option<Sha256> {
+        options.idempotency_key.as_ref().map(|key| keyed_digest(self.idempotency.as_bytes(), key.as_bytes()))
+    }
+
     /// Records a decision; `None` where what it rests on is no longer so and it has to be made anew.
     fn record(
         &self,
@@ -293,8 +327,7 @@ impl Gate {
         started: Instant,
         options: &DecideOptions,
     ) -> Result<Option<Recorded>, DecideError> {
-        let idempotency =
-            options.idempotency_key.as_ref().map(|key| keyed_digest(self.idempotency.as_bytes(), key.as_bytes()));
+        let idempotency = self.idempotency_key(options);
         let questions: Vec<(Question, _)> = asked(&decision);
         let Kept { entry, json } = match entry(&decision, &active.data, idempotency, started, questions) {
             Ok(kept) => kept,
@@ -305,9 +338,7 @@ impl Gate {
                 Ok(Some(Recorded::committed(&decision, json, Place::Ledger { index: commit.index })))
             }
             Ok(Appended::Repeated { index, decision: earlier }) => {
-                match proven(ledger, index)
-                    .and_then(|leaf| Recorded::repeated(index, &leaf, earlier, decision.request()))
-                {
+                match repeated(ledger, index, earlier, decision.request()) {
                     Ok(recorded) => Ok(Some(recorded)),
                     Err(reason) => Ok(Some(unrecorded(decision, &reason))),
                 }
@@ -323,6 +354,36 @@ impl Gate {
     fn mask(&self, request: Request, set: &PolicySet, door: &[Mask]) -> Result<Request, DecideError> {
         let masks = [set.pinned().definition.masks(), door].concat();
         masks::mask(request, &masks, &self.masking).map_err(DecideError::Masked)
+    }
+}
+
+/// What an event and the bytes that are stored with it say, as the answer to a request that repeats one.
+fn repeated(
+    ledger: &Ledger,
+    index: u64,
+    decision: Option<StoredPayload>,
+    request: &Request,
+) -> Result<Recorded, String> {
+    proven(ledger, index).and_then(|leaf| Recorded::repeated(index, &leaf, decision, request))
+}
+
+/// Refuses what an event could not hold, before anything is evaluated.
+fn check_lengths(request: &Request, options: &DecideOptions) -> Result<(), DecideError> {
+    let (one, many) = (MAX_EVENT_TEXT_BYTES, MAX_RESOURCE_ID_BYTES);
+    let field = |what, at: &str, limit| {
+        let text = Pointer::new(at).ok().and_then(|pointer| request.text(&pointer).map(str::len));
+        (what, text, limit)
+    };
+    let all = [
+        ("correlation id", options.correlation_id.as_ref().map(String::len), one),
+        ("idempotency key", options.idempotency_key.as_ref().map(String::len), MAX_IDEMPOTENCY_KEY_BYTES),
+        field("action's name", "/action/name", one),
+        field("resource's type", "/resource/type", one),
+        field("resource's id", "/resource/id", many),
+    ];
+    match all.into_iter().find(|(_, bytes, limit)| bytes.is_some_and(|bytes| bytes > *limit)) {
+        Some((what, Some(bytes), limit)) => Err(DecideError::TooLong { what, bytes, limit }),
+        _ => Ok(()),
     }
 }
 

@@ -50,7 +50,7 @@ mod usage;
 pub use backtest::{Backtest, Backtester, Compared, Transition, Undecided};
 pub use change::{Change, RequirementsChange};
 pub use decide::DecideOptions;
-pub use gate::{DecideError, Gate, GateError, GateOptions, LEDGER_UNAVAILABLE, Stopped};
+pub use gate::{DecideError, Gate, GateError, GateOptions, LEDGER_UNAVAILABLE, MAX_IDEMPOTENCY_KEY_BYTES, Stopped};
 pub use history::HistorySource;
 pub use module_store::{EVIDENCE_SUFFIX, ModuleStore, ModuleStoreError, evidence_path};
 pub use policy_set::{

@@ -137,7 +137,8 @@ impl Recorded {
         self.valid_until
     }
 
-    /// How often it was decided: more than once where the history that policies count changed meanwhile.
+    /// How often it was decided: more than once where the history that policies count changed meanwhile, and 0 times where
+    /// the ledger had it already.
     #[must_use]
     pub fn tries(&self) -> u32 {
         self.tries
@@ -205,7 +206,7 @@ impl Recorded {
         let id = view.id.ok_or_else(|| format!("the decision of event {index} has no id"))?;
         let outcome = view.outcome;
         let place = Place::Repeated { index };
-        Ok(Recorded { id, outcome, valid_until, place, json, request: request.clone(), tries: 1 })
+        Ok(Recorded { id, outcome, valid_until, place, json, request: request.clone(), tries: 0 })
     }
 }
 

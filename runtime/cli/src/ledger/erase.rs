@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 use jiff::Timestamp;
-use portcullis::{Ledger, Reader, Stored};
+use portcullis::{Ledger, Stored};
 use portcullis_ledger::store::Entry;
 use portcullis_ledger::{Appended, Body, ErasedPart, ErasureReason, Event, RequestErased, Time};
 use uuid::Uuid;
@@ -10,12 +10,9 @@ use uuid::Uuid;
 use super::{id, open_existing, reader};
 use crate::args::{EraseArgs, Reason, RetainArgs};
 use crate::exit::Exit;
-use crate::progress::bar;
+use crate::progress::Spinner;
 use crate::report;
 use crate::text::counted;
-
-/// Decisions looked up at once.
-const PAGE: u32 = 256;
 
 pub fn run(args: &EraseArgs) -> anyhow::Result<Exit> {
     let ledger = open_existing(&args.ledger)?;
@@ -36,42 +33,35 @@ pub fn run(args: &EraseArgs) -> anyhow::Result<Exit> {
 
 pub fn retain(args: &RetainArgs) -> anyhow::Result<Exit> {
     if args.dry_run {
-        let count = old(&reader(&args.ledger)?, args.older_than)?.len();
+        let count = reader(&args.ledger)?.count_before(args.older_than)?;
         report::out(&format!("{} would be erased; nothing was\n", decisions(count, args.older_than)))?;
         return Ok(Exit::Done);
     }
     let ledger = open_existing(&args.ledger)?;
-    let old = old(ledger.reader()?, args.older_than)?;
-    let bar = bar(old.len());
-    for (index, id) in &old {
-        erase(&ledger, *id, *index, ErasureReason::Retention, None)?;
-        bar.inc(1);
+    let erased = {
+        let _spinner = Spinner::start("erasing");
+        ledger.erase_before(args.older_than, Timestamp::now(), ErasureReason::Retention)?
+    };
+    if erased.scrub_pending {
+        warn_of_scrub();
     }
-    bar.finish_and_clear();
-    report::out(&match old.len() {
+    report::out(&match erased.decisions {
         0 => format!("nothing is stored of decisions before {:.0}, so nothing was erased\n", args.older_than),
         count => format!("erased what was stored of {}, each with an event\n", decisions(count, args.older_than)),
     })?;
     Ok(Exit::Done)
 }
 
-fn decisions(count: usize, before: Timestamp) -> String {
+fn decisions(count: u64, before: Timestamp) -> String {
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
     format!("{} before {before:.0}", counted(count, "decision", "decisions"))
 }
 
-/// Decisions before a time of which something is still stored.
-fn old(reader: &Reader, before: Timestamp) -> anyhow::Result<Vec<(u64, Uuid)>> {
-    let mut old = Vec::new();
-    let mut from = 0;
-    loop {
-        let page = reader.with(|store| store.erasable(before, from, PAGE))?;
-        let Some(last) = page.last() else { return Ok(old) };
-        from = last.saturating_add(1);
-        for index in page {
-            let event = reader.events(index..index.saturating_add(1))?.into_iter().next();
-            old.extend(event.map(|(_, event)| (index, event.id)));
-        }
-    }
+fn warn_of_scrub() {
+    report::warning(
+        "a reader has the ledger open, so its write-ahead log still holds the erased bytes; they go when the ledger is \
+         closed, or with a later entry",
+    );
 }
 
 fn erase(
@@ -87,10 +77,7 @@ fn erase(
     match ledger.append(Entry::new(&event)?)? {
         Appended::Committed(commit) => {
             if commit.scrub_pending {
-                report::warning(
-                    "a reader has the ledger open, so its write-ahead log still holds the erased bytes; they go when the \
-                     ledger is closed, or with a later entry",
-                );
+                warn_of_scrub();
             }
             Ok(commit.index)
         }

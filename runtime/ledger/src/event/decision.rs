@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use portcullis_gate::{Decision, EngineIdentity, Outcome, Pointer, Sha256};
+use portcullis_gate::{Decision, DecisionView, EngineIdentity, Outcome, Pointer, PolicySaid, Sha256};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -129,6 +129,8 @@ pub struct Recorded {
     pub leaf: Vec<u8>,
     /// The decision in canonical JSON: what the event commits to and a receipt holds.
     pub decision: Vec<u8>,
+    /// The digests of the files of every policy that ran, those that the event does not list included.
+    pub references: Vec<Sha256>,
 }
 
 /// Makes the event of a decision, and the bytes of the decision that it commits to.
@@ -136,8 +138,9 @@ pub struct Recorded {
 /// # Errors
 /// [`FormatError`]: the action, the resource or the correlation id is longer than an event takes.
 pub fn record(decision: &Decision, recording: &Recording<'_>) -> Result<Recorded, FormatError> {
-    let json = canonical::encode("decision", decision, Numbers::All, MAX_DECISION_BYTES)?;
-    let facts = Facts::of(&json)?;
+    let view = decision.view();
+    let json = canonical::encode("decision", &view, Numbers::All, MAX_DECISION_BYTES)?;
+    let facts = Facts::of_view(&view)?;
     let request = decision.request();
     let field = |at: &str| {
         let pointer = Pointer::new(at).map_err(|problem| FormatError::malformed("request", problem))?;
@@ -148,6 +151,7 @@ pub fn record(decision: &Decision, recording: &Recording<'_>) -> Result<Recorded
     for policy in &mut policies {
         policy.data = recording.data.get(&policy.name).cloned().unwrap_or_default();
     }
+    let references = policies.iter().flat_map(PolicyFiles::digests).collect();
     let body = DecisionBody {
         outcome: facts.outcome,
         proceed: facts.proceed,
@@ -170,7 +174,7 @@ pub fn record(decision: &Decision, recording: &Recording<'_>) -> Result<Recorded
     };
     let mut event = Event { id: facts.id, time: recording.time, body: Body::Decision(Box::new(body)) };
     let leaf = fit(&mut event)?;
-    Ok(Recorded { event, leaf, decision: json })
+    Ok(Recorded { event, leaf, decision: json, references })
 }
 
 /// Leaves out policies, then codes, from the end, until the event fits; gives its bytes.
@@ -214,9 +218,9 @@ impl DecisionBody {
     }
 }
 
-/// What an event repeats of a decision, read from the decision's JSON: once to make the event, once to verify that a
-/// receipt's decision is the event's.
-#[derive(Debug, Deserialize)]
+/// What an event repeats of a decision: taken from the decision to make the event, and read from its JSON to verify that
+/// it is the event's.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct Facts {
     pub id: Uuid,
     pub outcome: Outcome,
@@ -233,22 +237,53 @@ pub(crate) struct Facts {
     pub supersedes: Option<Uuid>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Deserialize)]
 struct FindingFacts {
     code: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Deserialize)]
 struct PolicyFacts {
     name: String,
     module_sha256: Option<Sha256>,
     settings_sha256: Option<Sha256>,
-    said: String,
+    said: PolicySaid,
 }
 
 impl Facts {
     pub(crate) fn of(decision: &[u8]) -> Result<Facts, FormatError> {
-        serde_json::from_slice(decision).map_err(|error| FormatError::malformed("decision", error.to_string()))
+        // Bytes would be checked again, text by text.
+        let text =
+            std::str::from_utf8(decision).map_err(|error| FormatError::malformed("decision", error.to_string()))?;
+        serde_json::from_str(text).map_err(|error| FormatError::malformed("decision", error.to_string()))
+    }
+
+    /// The facts of a decision that is not written yet.
+    pub(super) fn of_view(view: &DecisionView<'_>) -> Result<Facts, FormatError> {
+        let malformed = |what: &str| FormatError::malformed("decision", what);
+        let time =
+            |text: &str| Time::from_text(text).ok_or_else(|| malformed("a time that is not in UTC with milliseconds"));
+        let policies = view.policies.iter().map(|policy| PolicyFacts {
+            name: policy.name.to_string(),
+            module_sha256: policy.module_sha256,
+            settings_sha256: policy.settings_sha256,
+            said: policy.said,
+        });
+        Ok(Facts {
+            id: view.id.ok_or_else(|| malformed("it has no id"))?,
+            outcome: view.outcome,
+            proceed: view.proceed,
+            degraded: view.degraded,
+            findings: view.findings.iter().map(|finding| FindingFacts { code: finding.code.to_string() }).collect(),
+            policies: policies.collect(),
+            policy_set: Named { name: view.policy_set.name.to_string(), sha256: view.policy_set.sha256 },
+            request_sha256: view.request_sha256,
+            engine: Engine::from(view.engine.as_ref()),
+            now: time(&view.now)?,
+            correlation_id: view.correlation_id.as_ref().map(ToString::to_string),
+            valid_until: view.valid_until.as_deref().map(time).transpose()?,
+            supersedes: view.supersedes,
+        })
     }
 
     /// The codes of the findings in their order, each once.
@@ -260,7 +295,7 @@ impl Facts {
 
     /// The policies that ran, without their reference documents, which a decision does not name.
     fn policies(&self) -> Vec<PolicyFiles> {
-        let ran = self.policies.iter().filter(|policy| policy.said != "skipped");
+        let ran = self.policies.iter().filter(|policy| policy.said != PolicySaid::Skipped);
         ran.map(|policy| PolicyFiles {
             name: policy.name.clone(),
             module_sha256: policy.module_sha256,
@@ -291,6 +326,41 @@ impl Facts {
             ("correlation_id", self.correlation_id == body.correlation_id),
             ("valid_until", self.valid_until == body.valid_until),
             ("supersedes", self.supersedes == body.supersedes),
+        ];
+        checks.into_iter().find(|(_, same)| !same).map(|(what, _)| what)
+    }
+}
+
+/// What an event repeats of a request.
+#[derive(Deserialize)]
+pub(crate) struct RequestFacts {
+    action: ActionFacts,
+    resource: ResourceFacts,
+}
+
+#[derive(Deserialize)]
+struct ActionFacts {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct ResourceFacts {
+    #[serde(rename = "type")]
+    kind: String,
+    id: String,
+}
+
+impl RequestFacts {
+    pub(crate) fn of(request: &[u8]) -> Result<RequestFacts, FormatError> {
+        serde_json::from_slice(request).map_err(|error| FormatError::malformed("request", error.to_string()))
+    }
+
+    /// The first value that the event does not repeat as the request has it.
+    pub(crate) fn mismatch(&self, body: &DecisionBody) -> Option<&'static str> {
+        let checks = [
+            ("action", self.action.name == body.action),
+            ("resource type", self.resource.kind == body.resource.kind),
+            ("resource id", self.resource.id == body.resource.id),
         ];
         checks.into_iter().find(|(_, same)| !same).map(|(what, _)| what)
     }

@@ -1,4 +1,5 @@
-use portcullis_gate::Outcome;
+use portcullis_gate::{Outcome, PolicySaid};
+use serde_json::Value;
 
 use super::*;
 use crate::testing::{body, decision_of, events, id, recorded, request, time};
@@ -6,7 +7,7 @@ use crate::{Commitment, Salt};
 
 #[test]
 fn a_decision_is_written_like_this() {
-    let Recorded { event, decision, leaf } = recorded(&decision_of(Outcome::Warn, 1, &request()));
+    let Recorded { event, decision, leaf, .. } = recorded(&decision_of(Outcome::Warn, 1, &request()));
     assert_eq!(leaf, event.encode().unwrap());
     let text = String::from_utf8(leaf).unwrap();
     let digest = |bytes: &[u8]| Sha256::of(bytes).to_string();
@@ -41,6 +42,17 @@ fn the_decision_is_stored_exactly() {
     assert!(text.contains(r#""params":{"big":18446744073709551615,"share":0.1,"whole":2}"#), "{text}");
     let value: Value = canonical::decode("decision", &bytes, Numbers::All, usize::MAX).unwrap();
     assert_eq!(value["findings"], serde_json::to_value(&decision).unwrap()["findings"]);
+}
+
+#[test]
+fn an_event_is_made_of_what_the_decision_says_when_it_is_read() {
+    for outcome in Outcome::ALL {
+        for count in [0, 1, 3, 40] {
+            let decision = decision_of(outcome, count, &request());
+            let read = Facts::of(&recorded(&decision).decision).unwrap();
+            assert_eq!(Facts::of_view(&decision.view()).unwrap(), read);
+        }
+    }
 }
 
 #[test]
@@ -161,11 +173,22 @@ fn contradictions_are_neither_written_nor_read() {
             "type": event.kind(),
             "time": event.time,
             "id": event.id,
-            "body": event.body().unwrap(),
+            "body": value_of(&event.body),
         });
         let bytes = canonical::encode(WHAT, &wire, Numbers::Integers, usize::MAX).unwrap();
         assert!(Event::decode(&bytes).is_err(), "{event:?}");
     }
+}
+
+fn value_of(body: &Body) -> Value {
+    let value = match body {
+        Body::PolicySetActivated(body) => serde_json::to_value(body),
+        Body::Decision(body) => serde_json::to_value(body),
+        Body::ReplayChecked(body) => serde_json::to_value(body),
+        Body::RequestErased(body) => serde_json::to_value(body),
+        Body::KeyRotated(body) => serde_json::to_value(body),
+    };
+    value.unwrap()
 }
 
 #[test]
@@ -177,6 +200,11 @@ fn what_does_not_fit_is_left_out_and_counted() {
     assert_eq!((body.codes.len(), body.policies.len()), (MAX_LISTED, MAX_LISTED));
     // 101 codes with the fault's, and 101 policies with the one that faulted.
     assert_eq!(body.left_out, LeftOut { codes: 101 - 32, policies: 101 - 32 });
+    // What is not listed must be stored all the same.
+    let needed = &recorded(&many).references;
+    let all = many.policies().filter(|policy| policy.said != PolicySaid::Skipped);
+    assert!(all.flat_map(|policy| policy.module_sha256).all(|digest| needed.contains(&digest)));
+    assert_eq!(crate::store::Entry::of_recorded(&recorded(&many)).references, *needed);
     let facts = Facts::of(&decision).unwrap();
     let unchanged = event.clone();
     let (event_body, mut changed) = match event.body {

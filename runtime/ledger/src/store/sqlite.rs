@@ -28,8 +28,11 @@ use crate::store_error::StoreError;
 
 /// Bytes of a database page where nothing else is asked for.
 pub const DEFAULT_PAGE_BYTES: u32 = 4096;
-/// Bytes of the WAL from which it is moved into the database beside the writer.
-const TENDED_WAL_BYTES: u64 = 4 << 20;
+/// Frames in the WAL that are not in the database yet, from which on they are moved there beside the writer. A move syncs
+/// both files, and a commit at the same time waits for the same disk: so not for every few.
+const TENDED_FRAMES: i64 = 4096;
+/// Bytes of a WAL with so many frames, of the smallest pages: a shorter one need not be opened to be counted.
+const TENDED_WAL_BYTES: u64 = 4096 * 512;
 /// Frames in the WAL at which a commit moves them, idle or not.
 const FORCED_CHECKPOINT_FRAMES: i64 = 16_384;
 /// How long a statement waits for another connection's lock.
@@ -292,6 +295,11 @@ impl OpenReader for SqliteReaders {
                 tending.insert(Sqlite { db, lock: None, next_blob: 0, stored: HashSet::new() })
             }
         };
+        // The length says only how many there may be: the file is written anew from its beginning.
+        let (_, frames, moved) = connection.move_wal("NOOP")?;
+        if frames.saturating_sub(moved) < TENDED_FRAMES {
+            return Ok(());
+        }
         // Moves what no reader holds up, and leaves the rest for the next time.
         connection.move_wal("PASSIVE").map(|_| ())
     }

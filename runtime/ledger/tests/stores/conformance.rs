@@ -10,7 +10,7 @@ use portcullis_ledger::{
     verify_inclusion,
 };
 
-use crate::sample::{activation, decision, erasure, id, keyed, moment};
+use crate::sample::{activation, decision, decision_on, erasure, id, keyed, moment};
 
 /// A ledger that can be closed and opened again.
 pub trait Place: Sync {
@@ -65,6 +65,11 @@ fn appends_and_reads(place: &dyn Place) {
     assert_eq!(ledger.origin(), origin);
     let reader = ledger.reader().unwrap();
     assert_eq!(reader.size().unwrap(), 40);
+    let stored = || {
+        let note = reader.with(|store| store.checkpoint()).unwrap().unwrap();
+        Checkpoint::open(&note, ledger.verifier_key()).unwrap().size()
+    };
+    assert_eq!(stored(), 40);
     let events = reader.events(5..8).unwrap();
     assert_eq!(events.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [5, 6, 7]);
     assert_eq!(events[0].1.leaf, entries[5].event.leaf);
@@ -85,6 +90,7 @@ fn appends_and_reads(place: &dyn Place) {
     verify_consistency(13, &old.root(), 40, &edge.root(), &proof).unwrap();
     assert!(matches!(reader.prove_inclusion(40, 40), Err(StoreError::Refused { .. })));
     assert_eq!(index(ledger.append(decision(40))), 40);
+    assert_eq!(stored(), 41, "what was just appended can be proven by whoever reads the store");
 }
 
 fn idempotency(place: &dyn Place) {
@@ -262,12 +268,7 @@ fn refusals(place: &dyn Place) {
     assert!(refused(erasure(3, id(1), 0, &[ErasedPart::Request])).contains("is not the decision"));
     assert!(refused(erasure(3, id(9), 9, &[ErasedPart::Request])).contains("is not the decision"));
     // Text that databases find difficult.
-    let mut odd = decision(5);
-    let mut event = portcullis_ledger::Event::decode(&odd.event.leaf).unwrap();
-    if let portcullis_ledger::Body::Decision(body) = &mut event.body {
-        body.action = "a\0b'\u{10FFFF}".to_owned();
-    }
-    odd.event = portcullis_ledger::store::Entry::new(&event).unwrap().event;
+    let odd = decision_on(5, "a\0b'\u{10FFFF}");
     assert_eq!(index(ledger.append(odd)), 2);
     let query = query(Some("a\0b'\u{10FFFF}"), None, &[], 0, 100);
     assert_eq!(ledger.reader().unwrap().history(&query).unwrap().count, 1);
@@ -283,8 +284,10 @@ fn erases(place: &dyn Place) {
     assert!(matches!(reader.decision_of(id(3)).unwrap(), Some(StoredPayload::Present(_))));
     let reason = portcullis_ledger::ErasureReason::Retention;
     let now = Timestamp::from_millisecond(crate::sample::EPOCH_MS + 60_000).unwrap();
-    assert_eq!(ledger.erase_before(moment(8), now, reason).unwrap(), 8);
-    assert_eq!(ledger.erase_before(moment(8), now, reason).unwrap(), 0, "nothing is erased twice");
+    assert_eq!(reader.count_before(moment(8)).unwrap(), 8);
+    assert_eq!(ledger.erase_before(moment(8), now, reason).unwrap().decisions, 8);
+    assert_eq!(reader.count_before(moment(8)).unwrap(), 0);
+    assert_eq!(ledger.erase_before(moment(8), now, reason).unwrap().decisions, 0, "nothing is erased twice");
     for n in 0..12 {
         let erased = matches!(reader.decision_of(id(n)).unwrap(), Some(StoredPayload::Erased { .. }));
         assert_eq!(erased, n < 8, "decision {n}");

@@ -4,12 +4,15 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use portcullis_gate::Outcome;
+use portcullis_ledger::store::Entry;
 use portcullis_ledger::{
-    ErasedPart, Ledger, LedgerOptions, Pages, ProblemCode, Verification, default_copies, verify_file,
+    Body, Commitment, DecisionBody, ErasedPart, Event, Ledger, LedgerOptions, Pages, ProblemCode, Sha256, Time,
+    Verification, default_copies, verify_file,
 };
 use rusqlite::Connection;
 
-use crate::sample::{activation, decision, erasure, id, keyed};
+use crate::sample::{activation, decision, erasure, id, keyed, moment};
 
 /// A ledger with something in every table.
 pub fn write(path: &Path, decisions: u64, page_bytes: u32) {
@@ -186,6 +189,75 @@ fn an_erasure_that_was_undone_is_found() {
     assert_eq!(codes(&path), [ProblemCode::Erasure]);
 }
 
+/// Whoever has the signing key writes events that do not say what their decisions say, or erase another decision than they
+/// name: the tree and the signatures are sound.
+#[test]
+fn events_that_contradict_what_they_commit_to_are_found() {
+    fn body(event: &mut Event) -> &mut DecisionBody {
+        match &mut event.body {
+            Body::Decision(body) => body,
+            other => panic!("{other:?}"),
+        }
+    }
+    type Change = fn(&mut Event);
+    let changes: [(&str, Change); 13] = [
+        ("id", |event| event.id = id(77)),
+        ("outcome", |event| (body(event).outcome, body(event).proceed) = (Outcome::Allow, true)),
+        ("degraded", |event| body(event).degraded = true),
+        ("codes", |event| body(event).codes.clear()),
+        ("policies", |event| body(event).policies[0].name.push('x')),
+        ("policies", |event| body(event).left_out.policies = 1),
+        ("policy_set", |event| body(event).policy_set.sha256 = Sha256::of(b"other")),
+        ("engine", |event| body(event).engine.version.push('x')),
+        ("now", |event| body(event).now = Time::new(moment(9)).unwrap()),
+        ("correlation_id", |event| body(event).correlation_id = Some("x".into())),
+        ("action", |event| body(event).action.push('x')),
+        ("resource type", |event| body(event).resource.kind.push('x')),
+        ("resource id", |event| body(event).resource.id.push('x')),
+    ];
+    // A deny.
+    const N: u64 = 5;
+    for (what, change) in changes {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let good = decision(N);
+        let mut event = Event::decode(&good.event.leaf).unwrap();
+        change(&mut event);
+        let wrong =
+            Entry { request: good.request, decision: good.decision, blobs: good.blobs, ..Entry::new(&event).unwrap() };
+        Ledger::open(&path, &LedgerOptions::default()).unwrap().append(wrong).unwrap();
+        let found = verify(&path).problems;
+        let said = matches!(found.as_slice(), [one] if one.code == ProblemCode::Payload && one.detail.contains(&format!("its {what} is not")));
+        assert!(said, "{what}: {found:?}");
+    }
+    // The request of another decision, properly committed to.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let (good, other) = (decision(N), decision(N + 15).request.unwrap());
+    let mut event = Event::decode(&good.event.leaf).unwrap();
+    body(&mut event).request = Commitment::new(&other.salt, &other.bytes);
+    let wrong =
+        Entry { request: Some(other), decision: good.decision, blobs: good.blobs, ..Entry::new(&event).unwrap() };
+    Ledger::open(&path, &LedgerOptions::default()).unwrap().append(wrong).unwrap();
+    let found = verify(&path).problems;
+    assert!(matches!(found.as_slice(), [one] if one.detail.contains("another request")), "{found:?}");
+}
+
+/// An erasure that names another decision than the one that it erases. A ledger refuses it; its writer did not.
+#[test]
+fn an_erasure_of_another_decision_than_it_says_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let ledger = Ledger::open(&path, &LedgerOptions::default()).unwrap();
+    (0..3).for_each(|n| drop(ledger.append(decision(n)).unwrap()));
+    let parts = [ErasedPart::Request, ErasedPart::Decision];
+    let lie = Entry { erases: erasure(3, id(1), 1, &parts).erases, ..erasure(3, id(2), 1, &parts) };
+    ledger.append(lie).unwrap();
+    drop(ledger);
+    let found = verify(&path).problems;
+    assert!(matches!(found.as_slice(), [one] if one.code == ProblemCode::Erasure && one.at == "event 3"), "{found:?}");
+}
+
 /// The whole tree computed anew after a change: sound in itself, but not what was signed.
 #[test]
 fn a_rewritten_history_does_not_match_what_was_signed() {
@@ -227,8 +299,11 @@ fn nothing_of_what_was_erased_is_in_any_file() {
     (1..4).for_each(|n| drop(ledger.append(keyed(n, "k".repeat(usize::try_from(n).unwrap()).as_str())).unwrap()));
     let (request, json) = (keyed(2, "kk").request.unwrap(), keyed(2, "kk").decision.unwrap());
     let key = keyed(2, "kk").idempotency.unwrap();
+    // The event has the id too, but followed by other members.
+    let id_in_json = format!("{}\",\"now\":", id(2));
+    assert!(json.bytes.windows(id_in_json.len()).any(|window| window == id_in_json.as_bytes()));
     let secrets: [&[u8]; 5] =
-        [b"user-2", request.salt.as_bytes(), json.salt.as_bytes(), key.request.as_bytes(), &json.bytes[..60]];
+        [b"user-2", request.salt.as_bytes(), json.salt.as_bytes(), key.request.as_bytes(), id_in_json.as_bytes()];
     let found_in = |secret: &[u8]| {
         let files = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
         let holds = |file: &PathBuf| std::fs::read(file).unwrap().windows(secret.len()).any(|window| window == secret);

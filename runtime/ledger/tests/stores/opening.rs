@@ -166,3 +166,21 @@ fn a_missing_copy_a_foreign_copy_and_another_key_are_refused() {
     std::fs::remove_file(folder.path().join("log.key")).unwrap();
     assert!(matches!(open(&path), Err(StoreError::File { .. })), "a lost key is not replaced by another");
 }
+
+#[test]
+fn a_key_that_others_can_read_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    fill(&path, 0, 1);
+    let key = folder.path().join("log.key");
+    for mode in [0o640, 0o604, 0o620, 0o601] {
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(mode)).unwrap();
+        let error = open(&path).err().unwrap().to_string();
+        assert!(error.contains(&format!("mode {mode:03o}")) && error.contains("chmod 600"), "{error}");
+        assert!(portcullis_ledger::read_signing_key(&key).is_err());
+    }
+    for mode in [0o600, 0o400] {
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(mode)).unwrap();
+        open(&path).unwrap();
+    }
+}

@@ -1,13 +1,17 @@
 //! Entries as a gate would write them.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
-use portcullis_gate::Outcome;
+use portcullis_gate::{
+    Answer, Call, Decision, EngineIdentity, Finding, Outcome, PinnedSet, PolicyPin, PolicyRun, PolicySpec, Request,
+    Said, SetDefinition, SetParts, Verdict, decide, select,
+};
 use portcullis_ledger::store::{Blob, Entry, Idempotency, Payload};
 use portcullis_ledger::{
-    Body, Commitment, DecisionBody, Engine, ErasedPart, ErasureReason, Event, LeftOut, Named, PolicyFiles,
-    PolicySetActivated, RequestErased, Resource, Salt, Sha256, Time,
+    Body, ErasedPart, ErasureReason, Event, PolicyFiles, PolicySetActivated, Recording, RequestErased, Salt, Sha256,
+    Time, record,
 };
 use uuid::Uuid;
 
@@ -34,46 +38,70 @@ pub fn module() -> Blob {
     Blob::new(b"\0asm, or so".repeat(20))
 }
 
+static SMALL: LazyLock<Arc<PinnedSet>> = LazyLock::new(|| set_of(1));
+
+/// A set of so many policies.
+pub fn set_of(policies: usize) -> Arc<PinnedSet> {
+    let specs: Vec<_> = (0..policies).map(|n| PolicySpec::new(format!("rule-{n}"), format!("rule-{n}.wasm"))).collect();
+    let digest = Sha256::of(b"set");
+    Arc::new(PinnedSet {
+        pins: vec![PolicyPin { module_sha256: Some(module().sha256()), settings_sha256: None }; policies],
+        sha256: digest,
+        engine: EngineIdentity { version: "wasmtime 1".to_owned(), configuration_sha256: digest },
+        definition: SetDefinition::new(SetParts::new("set", specs)).unwrap(),
+    })
+}
+
 /// The `n`th decision: one action of 3, one resource of 5, one outcome of 6.
 pub fn decision(n: u64) -> Entry {
-    let request = format!(
-        r#"{{"subject":{{"type":"user","id":"user-{n}"}},"action":{{"name":"action-{}"}},"n":{n},"pad":"{}"}}"#,
-        n % 3,
-        "r".repeat(300)
-    );
-    let json = format!(r#"{{"id":"{}","findings":[],"pad":"{}"}}"#, id(n), "d".repeat(700));
-    let (request_salt, decision_salt) = (salt(n, 0), salt(n, 1));
+    decision_on(n, &format!("action-{}", n % 3))
+}
+
+/// The `n`th decision, of another action.
+pub fn decision_on(n: u64, action: &str) -> Entry {
+    recorded(n, &decided(n, action, &SMALL, 250))
+}
+
+/// The `n`th decision, by another set, with a longer request.
+pub fn decided(n: u64, action: &str, set: &Arc<PinnedSet>, pad: usize) -> Decision {
+    let request = serde_json::json!({
+        "subject": { "type": "user", "id": format!("user-{n}") },
+        "action": { "name": action },
+        "resource": { "type": "service", "id": format!("service-{}", n % 5) },
+        "context": { "pad": "r".repeat(pad) },
+    });
+    let request = Request::parse(request.to_string().as_bytes(), moment(n)).unwrap();
     let outcome = Outcome::ALL[usize::try_from(n % 6).unwrap()];
-    let digest = Sha256::of(b"set");
-    let body = DecisionBody {
-        outcome,
-        proceed: outcome.proceeds(),
-        degraded: false,
-        codes: vec!["sample.rule.code".to_owned()],
-        action: format!("action-{}", n % 3),
-        resource: Resource { kind: "service".to_owned(), id: format!("service-{}", n % 5) },
-        now: Time::new(moment(n)).unwrap(),
-        policy_set: Named { name: "set".to_owned(), sha256: digest },
-        engine: Engine { version: "wasmtime 1".to_owned(), configuration_sha256: digest },
-        policies: vec![PolicyFiles {
-            name: "rule".to_owned(),
-            module_sha256: Some(module().sha256()),
-            settings_sha256: None,
-            data: BTreeMap::new(),
-        }],
-        left_out: LeftOut::default(),
-        request: Commitment::new(&request_salt, request.as_bytes()),
-        decision: Commitment::new(&decision_salt, json.as_bytes()),
-        correlation_id: None,
+    let says = |policy| {
+        let finding = Finding {
+            outcome,
+            code: format!("sample.rule.code-{policy}"),
+            message: "whoever asks is known, and the change was reviewed by others".into(),
+            at: Some("/context/pad".into()),
+            requirement: None,
+        };
+        let answer = Answer { verdict: Verdict::Findings(vec![finding]), obligations: Vec::new() };
+        Some(PolicyRun { said: Said::Answer(answer), fuel: 1000 + n, duration_us: 3, history: Vec::new() })
+    };
+    let runs = (0..set.pins.len()).map(says).collect();
+    decide(select(set, &request), Call { id: id(n), correlation_id: None, supersedes: None }, runs)
+}
+
+/// The entry of a decision, with the module that it names.
+pub fn recorded(n: u64, decision: &Decision) -> Entry {
+    let (request_salt, decision_salt) = (salt(n, 0), salt(n, 1));
+    let recording = Recording {
+        time: Time::new(moment(n)).unwrap(),
+        request_salt: &request_salt,
+        decision_salt: &decision_salt,
         idempotency: None,
-        supersedes: None,
-        valid_until: None,
+        data: &BTreeMap::new(),
         duration_us: 40,
     };
-    let event = Event { id: id(n), time: Time::new(moment(n)).unwrap(), body: Body::Decision(Box::new(body)) };
-    let mut entry = Entry::new(&event).unwrap();
-    entry.request = Some(Payload { salt: request_salt, bytes: request.into_bytes() });
-    entry.decision = Some(Payload { salt: decision_salt, bytes: json.into_bytes() });
+    let recorded = record(decision, &recording).unwrap();
+    let mut entry = Entry::of_recorded(&recorded);
+    entry.request = Some(Payload { salt: request_salt, bytes: decision.request().bytes().to_vec() });
+    entry.decision = Some(Payload { salt: decision_salt, bytes: recorded.decision });
     entry.blobs = vec![module()];
     entry
 }
