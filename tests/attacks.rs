@@ -13,5 +13,6 @@ mod attacks {
     mod meet;
     mod rows;
     mod sets;
+    mod trace;
     mod words;
 }
