@@ -15,5 +15,6 @@ mod attacks {
     mod meet;
     mod rows;
     mod sets;
+    mod trace;
     mod words;
 }

@@ -147,9 +147,9 @@ fn bind_instrumented(
     Ok(snapshot::snapshot(instrumented, &mut store, instance).map(|wasm| Bound::Snapshot { wasm, inputs }))
 }
 
-type Configured = ((wasmtime::Store<crate::sandbox::Sandbox>, wasmtime::component::Instance), Vec<String>);
+pub(crate) type Configured = ((wasmtime::Store<crate::sandbox::Sandbox>, wasmtime::component::Instance), Vec<String>);
 
-fn configure(runner: &Runner, source: &PolicySource<'_>) -> Result<Configured, LoadError> {
+pub(crate) fn configure(runner: &Runner, source: &PolicySource<'_>) -> Result<Configured, LoadError> {
     let budget = Budget::of_configuration(&source.limits);
     let mut store = runner.store(&source.limits, &source.data, None, budget);
     match runner.configured(&mut store, source.settings) {
@@ -194,7 +194,7 @@ fn compare(
     }
 }
 
-fn prepare(pool: &Pool, wasm: &[u8]) -> Result<(Component, Runner), LoadError> {
+pub(crate) fn prepare(pool: &Pool, wasm: &[u8]) -> Result<(Component, Runner), LoadError> {
     let compiled = catch_unwind(AssertUnwindSafe(|| Component::from_binary(&pool.engine, wasm)));
     let component = match compiled {
         Ok(Ok(component)) => component,
@@ -206,7 +206,7 @@ fn prepare(pool: &Pool, wasm: &[u8]) -> Result<(Component, Runner), LoadError> {
     Ok((component, runner))
 }
 
-fn inspect(wasm: &[u8], source: &PolicySource<'_>) -> Result<Report, LoadError> {
+pub(crate) fn inspect(wasm: &[u8], source: &PolicySource<'_>) -> Result<Report, LoadError> {
     portcullis_inspect::inspect(wasm, &InspectLimits::from(&source.limits))
         .map_err(|refusal| LoadError::new(refusal.fault, refusal.detail))
 }

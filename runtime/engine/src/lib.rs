@@ -21,12 +21,14 @@ mod engine;
 mod error;
 mod history;
 mod load;
+mod measure;
 mod policy;
 mod runner;
 mod sandbox;
 mod snapshot;
 mod text;
 mod ticker;
+mod trace;
 mod wit;
 
 pub use cache::{CacheOptions, CacheUse};
@@ -34,7 +36,9 @@ pub use child::{CompileIn, CompileLimits};
 pub use engine::{Engine, EngineOptions, HostData, PolicySource};
 pub use error::{EngineError, LoadError};
 pub use history::{History, RecordedHistory};
+pub use measure::LoadTimes;
 pub use policy::{Evaluation, Mode, Policy};
+pub use trace::{HostCall, Traced};
 
 /// The process that compiles modules: what an executable needs to be one.
 #[cfg(unix)]

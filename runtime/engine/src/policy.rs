@@ -8,7 +8,7 @@ use crate::engine::Shared;
 use crate::runner::{Budget, Runner, fuel_used, refuel, without_a_clock};
 use crate::sandbox::Records;
 use crate::wit::Value;
-use crate::{History, HostData};
+use crate::{History, HostCall, HostData};
 
 /// A loaded policy: a module with its settings, ready to be evaluated any number of times, from any thread.
 pub struct Policy {
@@ -40,6 +40,8 @@ pub struct Evaluation {
     pub said: Said,
     /// Fuel used by `evaluate`. The same for the same module, settings and inputs.
     pub fuel: u64,
+    /// Linear memory that the sandbox had in the end, in bytes, summed over all memories: it never shrinks.
+    pub memory_bytes: u64,
     /// Wall time, sandbox included.
     pub duration: Duration,
     /// What the policy logged, escaped and within its limit.
@@ -59,29 +61,44 @@ impl Policy {
     /// asking is [`Fault::History`](portcullis_gate::Fault::History).
     #[must_use]
     pub fn evaluate_with(&self, request: &Request, history: Option<Arc<dyn History>>) -> Evaluation {
+        self.run(request, history, None)
+    }
+
+    /// Evaluates a request; where `calls` is given, every call of the host is put there.
+    pub(crate) fn run(
+        &self,
+        request: &Request,
+        history: Option<Arc<dyn History>>,
+        calls: Option<&mut Vec<HostCall>>,
+    ) -> Evaluation {
         let started = Instant::now();
         if let Some(said) = without_a_clock(&self.shared, started) {
-            return Evaluation { said, fuel: 0, duration: started.elapsed(), log: Vec::new(), history: Vec::new() };
+            return unevaluated(said, started);
         }
         let Some(inputs) = self.read(request, started) else {
             let detail = format!("more than {} ms to read its {} inputs", self.limits.time_ms, self.inputs.len());
-            let said = Said::Fault(Faulted { fault: Fault::Time, detail });
-            return Evaluation { said, fuel: 0, duration: started.elapsed(), log: Vec::new(), history: Vec::new() };
+            return unevaluated(Said::Fault(Faulted { fault: Fault::Time, detail }), started);
         };
         let budget = Budget::of_evaluation(&self.limits);
-        let (said, fuel, (log, history)) = match &self.mode {
+        let traced = calls.is_some();
+        let (said, fuel, records) = match &self.mode {
             Mode::Snapshot => {
                 let mut store = self.runner.store(&self.limits, &self.data, Some(request), budget);
                 store.data_mut().give_history(history);
+                store.data_mut().trace(traced);
                 let said = match self.runner.instance(&mut store) {
                     Ok(instance) => self.runner.evaluate(&mut store, instance, &inputs),
                     Err(faulted) => Said::Fault(faulted),
                 };
                 (said, fuel_used(&store, budget), store.data_mut().take_records())
             }
-            Mode::ConfigureEachTime(_) => self.configure_and_evaluate(request, history, &inputs, budget),
+            Mode::ConfigureEachTime(_) => self.configure_and_evaluate(request, history, &inputs, budget, traced),
         };
-        Evaluation { said, fuel, duration: started.elapsed(), log, history }
+        let Records { log, history, calls: made, memory_bytes } = records;
+        if let (Some(calls), Some(made)) = (calls, made) {
+            *calls = made;
+        }
+        Evaluation { said, fuel, memory_bytes, duration: started.elapsed(), log, history }
     }
 
     /// The declared inputs; `None` where reading them from this request takes longer than an evaluation may.
@@ -104,6 +121,7 @@ impl Policy {
         history: Option<Arc<dyn History>>,
         inputs: &[Value<&str>],
         budget: Budget,
+        traced: bool,
     ) -> (Said, u64, Records) {
         let configuration = Budget::of_configuration_each_time(&self.limits);
         let mut store = self.runner.store(&self.limits, &self.data, None, configuration);
@@ -111,6 +129,7 @@ impl Policy {
             Ok((instance, _)) => {
                 store.data_mut().open(request);
                 store.data_mut().give_history(history);
+                store.data_mut().trace(traced);
                 refuel(&mut store, budget);
                 let said = self.runner.evaluate(&mut store, instance, inputs);
                 (said, fuel_used(&store, budget), store.data_mut().take_records())
@@ -148,6 +167,12 @@ impl Policy {
     pub fn cache_use(&self) -> &CacheUse {
         &self.cache_use
     }
+}
+
+/// What came of an evaluation that did not get as far as a sandbox.
+fn unevaluated(said: Said, started: Instant) -> Evaluation {
+    let duration = started.elapsed();
+    Evaluation { said, fuel: 0, memory_bytes: 0, duration, log: Vec::new(), history: Vec::new() }
 }
 
 impl std::fmt::Debug for Policy {

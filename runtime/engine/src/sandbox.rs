@@ -10,7 +10,7 @@ use wasmtime::component::Linker;
 use wasmtime::{ResourceLimiter, StoreContextMut};
 
 use crate::wit::{self, Value};
-use crate::{History, HostData, text};
+use crate::{History, HostCall, HostData, text, trace};
 
 /// The data of one store. A store lives for one evaluation (or one `configure`) and is dropped with it.
 pub(crate) struct Sandbox {
@@ -27,10 +27,20 @@ pub(crate) struct Sandbox {
     history: Option<Arc<dyn History>>,
     history_calls: Vec<HistoryCall>,
     log: Log,
+    /// Every call of an import, where someone wants to see them.
+    calls: Option<Vec<HostCall>>,
 }
 
-/// The log, and what was asked of the history with the answers.
-pub(crate) type Records = (Vec<String>, Vec<HistoryCall>);
+/// What an evaluation leaves behind.
+#[derive(Default)]
+pub(crate) struct Records {
+    pub(crate) log: Vec<String>,
+    /// What was asked of the history, with the answers.
+    pub(crate) history: Vec<HistoryCall>,
+    /// Every call of an import, where it was traced.
+    pub(crate) calls: Option<Vec<HostCall>>,
+    pub(crate) memory_bytes: u64,
+}
 
 /// Stops a guest from inside the host, as a fault of that kind.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +64,7 @@ impl Sandbox {
             history: None,
             history_calls: Vec::new(),
             log: Log::default(),
+            calls: None,
         }
     }
 
@@ -70,6 +81,48 @@ impl Sandbox {
     /// Where questions about past decisions are answered; without it they are faults.
     pub(crate) fn give_history(&mut self, history: Option<Arc<dyn History>>) {
         self.history = history;
+    }
+
+    /// Keeps every call of an import from now on, or none.
+    pub(crate) fn trace(&mut self, calls: bool) {
+        self.calls = calls.then(Vec::new);
+    }
+
+    fn called(&mut self, call: impl FnOnce() -> HostCall) {
+        if let Some(calls) = &mut self.calls {
+            calls.push(call());
+        }
+    }
+
+    /// The value at `pointer` in a reference document.
+    fn read_data(&mut self, document: &str, pointer: &str) -> Result<Value<String>, Stop> {
+        self.enter("data", document.len().saturating_add(pointer.len()))?;
+        let pointer = parse_pointer(pointer)?;
+        let data = Arc::clone(&self.data);
+        let Some(value) = data.value(document, &pointer) else {
+            return Err(Stop {
+                fault: Fault::Data,
+                detail: format!("the policy set gives no document {:?}", text::shown(document)),
+            });
+        };
+        let value = Value::from(value);
+        self.transfer(value.text_bytes())?;
+        Ok(value.into_owned())
+    }
+
+    /// The request's values at `pointers`.
+    fn read_request(&mut self, pointers: &[String]) -> Result<Vec<Value<String>>, Stop> {
+        self.enter("request", pointers.iter().map(String::len).sum())?;
+        let request = self.request.clone();
+        let mut values = Vec::with_capacity(pointers.len());
+        for pointer in pointers {
+            self.in_time()?;
+            let pointer = parse_pointer(pointer)?;
+            let value = request.as_ref().map_or(Value::Missing, |request| request.get(&pointer).into());
+            self.transfer(value.text_bytes())?;
+            values.push(value.into_owned());
+        }
+        Ok(values)
     }
 
     /// Asks the history and records question and answer, whatever comes of it.
@@ -89,13 +142,20 @@ impl Sandbox {
                 .map_err(|HistoryUnavailable { reason }| HistoryUnavailable { reason: text::shown(&reason) }),
             None => Err(HistoryUnavailable { reason: "the host gives policies none".into() }),
         };
-        self.history_calls.push(HistoryCall { query, answer: answer.clone() });
+        let call = HistoryCall { query, answer: answer.clone() };
+        self.called(|| HostCall::History(call.clone()));
+        self.history_calls.push(call);
         answer.map_err(|unavailable| Stop { fault: Fault::History, detail: unavailable.to_string() })
     }
 
     /// What the evaluation leaves behind.
     pub(crate) fn take_records(&mut self) -> Records {
-        (std::mem::take(&mut self.log.lines), std::mem::take(&mut self.history_calls))
+        Records {
+            log: std::mem::take(&mut self.log.lines),
+            history: std::mem::take(&mut self.history_calls),
+            calls: self.calls.take(),
+            memory_bytes: self.memory_bytes as u64,
+        }
     }
 
     /// The request; refused while the policy is being configured.
@@ -152,37 +212,21 @@ pub(crate) fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
         sandbox.enter("log", message.len())?;
         let limit = sandbox.limits.log_bytes;
         sandbox.log.push(&message, limit);
+        sandbox.called(|| HostCall::Log(message));
         Ok(())
     })?;
     root.func_wrap("data", |mut store: StoreContextMut<'_, Sandbox>, (document, pointer): (String, String)| {
         let sandbox = store.data_mut();
-        sandbox.enter("data", document.len().saturating_add(pointer.len()))?;
-        let pointer = parse_pointer(&pointer)?;
-        let data = Arc::clone(&sandbox.data);
-        let Some(value) = data.value(&document, &pointer) else {
-            return Err(Stop {
-                fault: Fault::Data,
-                detail: format!("the policy set gives no document {:?}", text::shown(&document)),
-            }
-            .into());
-        };
-        let value = Value::from(value);
-        sandbox.transfer(value.text_bytes())?;
-        Ok((value.into_owned(),))
+        let answer = sandbox.read_data(&document, &pointer);
+        sandbox.called(|| HostCall::Data { document, pointer, answer: told(&answer, trace::json) });
+        Ok((answer?,))
     })?;
     root.func_wrap("request", |mut store: StoreContextMut<'_, Sandbox>, (pointers,): (Vec<String>,)| {
         let sandbox = store.data_mut();
-        sandbox.enter("request", pointers.iter().map(String::len).sum())?;
-        let request = sandbox.request.clone();
-        let mut values = Vec::with_capacity(pointers.len());
-        for pointer in &pointers {
-            sandbox.in_time()?;
-            let pointer = parse_pointer(pointer)?;
-            let value = request.as_ref().map_or(Value::Missing, |request| request.get(&pointer).into());
-            sandbox.transfer(value.text_bytes())?;
-            values.push(value.into_owned());
-        }
-        Ok((values,))
+        let answer = sandbox.read_request(&pointers);
+        let values = |values: &Vec<Value<String>>| values.iter().map(trace::json).collect();
+        sandbox.called(|| HostCall::Request { pointers, answer: told(&answer, values) });
+        Ok((answer?,))
     })?;
     root.func_wrap("history", |mut store: StoreContextMut<'_, Sandbox>, (query,): (wit::HistoryQuery,)| {
         let sandbox = store.data_mut();
@@ -192,6 +236,11 @@ pub(crate) fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
         Ok((answer,))
     })?;
     Ok(())
+}
+
+/// What a guest was told, or why it was stopped instead.
+fn told<T, U>(answer: &Result<T, Stop>, json: impl FnOnce(&T) -> U) -> Result<U, String> {
+    answer.as_ref().map(json).map_err(|stop| stop.detail.clone())
 }
 
 fn parse_pointer(pointer: &str) -> Result<Pointer, Stop> {

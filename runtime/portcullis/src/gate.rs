@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use portcullis_engine::{Engine, EngineError, EngineOptions};
-use portcullis_gate::{Decision, Mask, Request, RequestError, Sha256};
+use portcullis_gate::{Decision, Mask, Pointer, Request, RequestError, Sha256};
 use portcullis_ledger::store::{HistoryQuery as Question, Idempotency, StoredPayload};
 use portcullis_ledger::{
     Appended, Checkpoint, Ledger, LedgerOptions, MAX_EVENT_TEXT_BYTES, MAX_RESOURCE_ID_BYTES, StoreError, keyed_digest,
