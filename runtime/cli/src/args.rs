@@ -5,6 +5,7 @@ mod ledger;
 mod policy;
 mod record;
 mod review;
+mod trust;
 
 use std::path::PathBuf;
 
@@ -17,11 +18,12 @@ pub use ledger::*;
 pub use policy::*;
 pub use record::*;
 pub use review::*;
+pub use trust::*;
 
 /// Decides whether a change may go on, by WebAssembly policies that cannot do anything else.
 ///
 /// Exit codes: 0 proceeds (allow, warn) or done; 20 defer; 21 acknowledge; 22 escalate; 23 deny; 1 error; 2 wrong
-/// usage; 3 module refused (inspect); 4 ledger or receipt not sound (verify); 5 a replay differs; 6 a backtest is more
+/// usage; 3 module refused (inspect, review); 4 ledger, receipt or signature not sound (verify); 5 a replay differs; 6 a backtest is more
 /// lenient.
 #[derive(Debug, Parser)]
 #[command(name = "portcullis", version, max_term_width = 110)]
@@ -40,9 +42,12 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Pin the bytes of a policy set's modules, settings and documents
     Lock(LockArgs),
-    /// Build and test policies
+    /// Build, test, sign and verify policies
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Sign that a module may be used, and list who did
+    #[command(subcommand)]
+    Review(ReviewCommand),
     /// Read, verify, prove and export what was decided
     #[command(subcommand)]
     Ledger(LedgerCommand),

@@ -28,6 +28,7 @@ mod receipt;
 mod replay;
 mod report;
 mod text;
+mod trust;
 
 use std::process::ExitCode;
 
@@ -41,6 +42,10 @@ fn main() -> ExitCode {
         args::Command::Lock(args) => lock::run(&args),
         args::Command::Policy(args::PolicyCommand::Build(args)) => policy::build::run(&args),
         args::Command::Policy(args::PolicyCommand::Test(args)) => policy::test::run(&args),
+        args::Command::Policy(args::PolicyCommand::Keygen(args)) => trust::keygen(&args),
+        args::Command::Policy(args::PolicyCommand::Sign(args)) => trust::sign(&args),
+        args::Command::Policy(args::PolicyCommand::Verify(args)) => trust::verify(&args),
+        args::Command::Review(command) => trust::review::run(&command),
         args::Command::Ledger(command) => ledger::run(&command),
         args::Command::Replay(args) => replay::run(&args),
         args::Command::Backtest(args) => backtest::run(&args),

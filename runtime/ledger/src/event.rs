@@ -47,6 +47,8 @@ pub enum Body {
     PolicySetActivated(PolicySetActivated),
     /// `decision`: a request was decided.
     Decision(Box<DecisionBody>),
+    /// `policy.reviewed`: somebody looked at a module.
+    PolicyReviewed(PolicyReviewed),
     /// `replay.checked`: a decision was made again from what is stored.
     ReplayChecked(ReplayChecked),
     /// `request.erased`: what a decision commits to is no longer stored.
@@ -67,6 +69,9 @@ pub struct PolicySetActivated {
     pub manifest_sha256: Sha256,
     /// Of the lock's bytes, which name every file of the set.
     pub lock_sha256: Sha256,
+    /// Of the signatures and reviews that the set's trust rules asked for, with the keys; absent where they ask for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence_sha256: Option<Sha256>,
     /// The policies, in the manifest's order; where they do not fit, the first of them.
     pub policies: Vec<PolicyFiles>,
     /// How many policies are not listed.
@@ -85,6 +90,18 @@ pub struct PolicyFiles {
     pub settings_sha256: Option<Sha256>,
     /// Of each reference document.
     pub data: BTreeMap<String, Sha256>,
+}
+
+/// Somebody looked at a module, and signed that it may be used. Who that is by name, and what they noted, is in the bundle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyReviewed {
+    /// Of the module.
+    pub module_sha256: Sha256,
+    /// Of the signed review, a plain content-addressed blob.
+    pub bundle_sha256: Sha256,
+    /// Of the reviewer's public key, as a SubjectPublicKeyInfo.
+    pub key_sha256: Sha256,
 }
 
 /// What came of replaying a decision.
@@ -197,6 +214,7 @@ impl Event {
         let body = match wire.kind.as_str() {
             "policy-set.activated" => Body::PolicySetActivated(typed(wire.body)?),
             "decision" => Body::Decision(typed(wire.body)?),
+            "policy.reviewed" => Body::PolicyReviewed(typed(wire.body)?),
             "replay.checked" => Body::ReplayChecked(typed(wire.body)?),
             "request.erased" => Body::RequestErased(typed(wire.body)?),
             "key.rotated" => Body::KeyRotated(typed(wire.body)?),
@@ -213,6 +231,7 @@ impl Event {
         match self.body {
             Body::PolicySetActivated(_) => "policy-set.activated",
             Body::Decision(_) => "decision",
+            Body::PolicyReviewed(_) => "policy.reviewed",
             Body::ReplayChecked(_) => "replay.checked",
             Body::RequestErased(_) => "request.erased",
             Body::KeyRotated(_) => "key.rotated",
@@ -223,6 +242,7 @@ impl Event {
         let value = match &self.body {
             Body::PolicySetActivated(body) => serde_json::to_value(body),
             Body::Decision(body) => serde_json::to_value(body),
+            Body::PolicyReviewed(body) => serde_json::to_value(body),
             Body::ReplayChecked(body) => serde_json::to_value(body),
             Body::RequestErased(body) => serde_json::to_value(body),
             Body::KeyRotated(body) => serde_json::to_value(body),
@@ -250,7 +270,7 @@ impl Event {
                 }
                 Ok(())
             }
-            Body::PolicySetActivated(_) | Body::ReplayChecked(_) => Ok(()),
+            Body::PolicySetActivated(_) | Body::PolicyReviewed(_) | Body::ReplayChecked(_) => Ok(()),
         }
     }
 }

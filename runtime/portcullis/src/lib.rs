@@ -34,15 +34,22 @@ mod activation;
 mod backtest;
 mod decide;
 pub mod doors;
+mod evidence;
 mod gate;
 mod history;
 mod past;
 mod policy_set;
 mod record;
 mod replay;
+mod trust;
+mod trust_record;
 
 pub use backtest::{Backtest, Compared, Transition, compare};
 pub use decide::DecideOptions;
+pub use evidence::{
+    ClaimedEvidence, EvidenceFile, MAX_EVIDENCE_FILES, evidence_beside, evidence_name, evidence_of, read_bundle,
+    write_evidence,
+};
 pub use gate::{DecideError, Gate, GateError, GateOptions, LEDGER_UNAVAILABLE, Stopped};
 pub use history::HistorySource;
 pub use policy_set::{LOCK_FILE, Locked, MANIFEST_FILE, NotLoaded, PolicySet, ReadFiles, SetError, SetFiles};
@@ -55,6 +62,8 @@ pub use portcullis_gate::{
 pub use portcullis_ledger::{Ledger, LedgerOptions, Reader, ReplayResult, StoreError};
 pub use record::{Permission, Place, Recorded};
 pub use replay::{ReplayError, Replayed, Replayer, Stored};
+pub use trust::{LOAD_TRUST, Untrusted};
+pub use trust_record::{RecordedEvidence, RecordedPolicy, recorded_evidence};
 
 /// The host's clock, as requests carry it.
 #[must_use]

@@ -7,11 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use portcullis_attest::NamedKey;
 use portcullis_engine::{Engine, LoadError, Policy, PolicySource};
 use portcullis_gate::{
     Document, EngineIdentity, Fault, Faulted, FoundPolicy, LoadFault, Lock, MAX_DOCUMENT_BYTES, MAX_MANIFEST_BYTES,
     Manifest, Mark, Mismatch, PinnedSet, PolicyPin, PolicySpec, SetDefinition, Settings, Sha256, SourceError,
 };
+
+use crate::evidence::{EvidenceFile, evidence_beside};
+use crate::trust::{self, LOAD_TRUST, Untrusted};
 
 /// The manifest's name in a policy set's folder.
 pub const MANIFEST_FILE: &str = "portcullis.toml";
@@ -41,6 +45,8 @@ pub struct SetFiles {
     pub lock: Arc<[u8]>,
     /// Modules, settings and reference documents, in no particular order; what could not be read is not among them.
     pub others: Vec<Arc<[u8]>>,
+    /// The signatures and reviews that the set's trust rules asked for, with the keys; `None` where they ask for none.
+    pub evidence: Option<Arc<[u8]>>,
 }
 
 /// Why a policy set was not opened or not locked.
@@ -73,6 +79,22 @@ pub enum SetError {
         path: PathBuf,
         /// Each difference, with file, expected and found.
         mismatches: Vec<Mismatch>,
+    },
+    /// The trusted keys cannot be used.
+    #[error("{}: the trusted keys cannot be used; nothing was loaded\n{}", path.display(), lines(problems))]
+    Keys {
+        /// The manifest.
+        path: PathBuf,
+        /// What is wrong with each.
+        problems: Vec<String>,
+    },
+    /// Modules lack signatures or reviews that the manifest asks for.
+    #[error("{LOAD_TRUST}: {}: modules lack what the manifest's [[trust]] asks for; nothing was loaded\n{}", path.display(), untrusted.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Untrusted {
+        /// The manifest.
+        path: PathBuf,
+        /// Each module, what it needs and what was found.
+        untrusted: Vec<Untrusted>,
     },
     /// Files that a lock would have to name cannot be read.
     #[error("{}: these files cannot be read; nothing was locked\n{}", path.display(), lines(files))]
@@ -129,22 +151,52 @@ impl PolicySet {
         PolicySet::load((&manifest_path, &manifest), (&lock_path, &lock), &folder, Timestamp::now(), engine)
     }
 
-    /// Opens a set from bytes that were kept: the manifest, the lock, and a source for the files that the manifest names.
-    /// `now` tells only which waivers to warn of.
+    /// Opens a set from a manifest, a lock, and a source for the files that the manifest names. `now` tells which keys
+    /// have ended, and which waivers to warn of.
     ///
     /// # Errors
     /// As for [`PolicySet::open`].
     pub fn load(
+        manifest: (&Path, &[u8]),
+        lock: (&Path, &[u8]),
+        files: &dyn ReadFiles,
+        now: Timestamp,
+        engine: &Engine,
+    ) -> Result<PolicySet, SetError> {
+        PolicySet::load_asking(manifest, lock, files, now, engine, Ask::Evidence)
+    }
+
+    /// Opens a set from the bytes in a ledger, which recorded the evidence when the set began to decide.
+    pub(crate) fn load_recorded(
+        manifest: (&Path, &[u8]),
+        lock: (&Path, &[u8]),
+        files: &dyn ReadFiles,
+        now: Timestamp,
+        engine: &Engine,
+    ) -> Result<PolicySet, SetError> {
+        PolicySet::load_asking(manifest, lock, files, now, engine, Ask::Nothing)
+    }
+
+    fn load_asking(
         (manifest_path, manifest_bytes): (&Path, &[u8]),
         (lock_path, lock_bytes): (&Path, &[u8]),
         files: &dyn ReadFiles,
         now: Timestamp,
         engine: &Engine,
+        ask: Ask,
     ) -> Result<PolicySet, SetError> {
         let name = manifest_path.display().to_string();
         let manifest = Manifest::parse(&name, manifest_bytes, now)?;
-        let definition = manifest.definition;
+        let mut definition = manifest.definition;
         let lock = Lock::parse(&lock_path.display().to_string(), lock_bytes)?;
+        let keys = match ask {
+            Ask::Evidence => trust::read_keys(&mut definition, files)
+                .map_err(|problems| SetError::Keys { path: manifest_path.into(), problems })?,
+            Ask::Nothing => {
+                definition.find_keys(&lock.keys);
+                Vec::new()
+            }
+        };
         let found = read_files(&definition, files);
         let verify = |found: &[Found]| {
             let found: Vec<FoundPolicy> = found.iter().map(|found| found.digests.clone()).collect();
@@ -157,6 +209,10 @@ impl PolicySet {
             found.digests.inputs = lock.policy(&spec.name).and_then(|locked| locked.inputs.clone());
         }
         verify(&found)?;
+        let evidence = match ask {
+            Ask::Evidence => check_trust(manifest_path, &definition, keys, &found, files, now)?,
+            Ask::Nothing => None,
+        };
         let mut policies = Vec::with_capacity(found.len());
         for (spec, found) in definition.policies().iter().zip(&mut found) {
             let policy = load(spec, found, engine);
@@ -179,7 +235,7 @@ impl PolicySet {
         let pinned = Arc::new(PinnedSet { definition, sha256: lock.set_sha256, pins, engine });
         let data = definition_data(&pinned.definition, &lock);
         let others = found.into_iter().flat_map(|found| found.bytes).collect();
-        let files = SetFiles { manifest: manifest_bytes.into(), lock: lock_bytes.into(), others };
+        let files = SetFiles { manifest: manifest_bytes.into(), lock: lock_bytes.into(), others, evidence };
         Ok(PolicySet { pinned, policies, warnings: manifest.warnings, files, data })
     }
 
@@ -189,11 +245,23 @@ impl PolicySet {
     /// [`SetError`]: the manifest is wrong, or a file cannot be read.
     pub fn lock(path: &Path, engine: &Engine) -> Result<Locked, SetError> {
         let (manifest_path, bytes) = read_manifest(path)?;
-        let manifest = Manifest::parse(&manifest_path.display().to_string(), &bytes, Timestamp::now())?;
+        let name = manifest_path.display().to_string();
+        let now = Timestamp::now();
+        let mut definition = Manifest::parse(&name, &bytes, now)?.definition;
         let folder = Folder(manifest_path.parent().unwrap_or(Path::new("")).to_path_buf());
-        let mut found = read_files(&manifest.definition, &folder);
+        let keys = trust::read_keys(&mut definition, &folder)
+            .map_err(|problems| SetError::Keys { path: manifest_path.clone(), problems })?;
+        let mut found = read_files(&definition, &folder);
+        let locked = |found: &[Found]| {
+            let found: Vec<FoundPolicy> = found.iter().map(|found| found.digests.clone()).collect();
+            Lock::new(&definition, &found, &name)
+                .map_err(|files| SetError::NotLocked { path: manifest_path.clone(), files })
+        };
+        // Nothing is compiled of a set that cannot be locked.
+        locked(&found)?;
+        check_trust(&manifest_path, &definition, keys, &found, &folder, now)?;
         let mut not_loaded = Vec::new();
-        for (spec, found) in manifest.definition.policies().iter().zip(&mut found) {
+        for (spec, found) in definition.policies().iter().zip(&mut found) {
             match load(spec, found, engine) {
                 Ok(policy) => found.digests.inputs = Some(inputs(&policy)),
                 Err(error) => {
@@ -201,9 +269,7 @@ impl PolicySet {
                 }
             }
         }
-        let found: Vec<FoundPolicy> = found.into_iter().map(|found| found.digests).collect();
-        let lock = Lock::new(&manifest.definition, &found, &manifest_path.display().to_string())
-            .map_err(|files| SetError::NotLocked { path: manifest_path, files })?;
+        let lock = locked(&found)?;
         Ok(Locked { lock, not_loaded })
     }
 
@@ -251,6 +317,18 @@ pub trait ReadFiles {
     /// # Errors
     /// There is no such file, it cannot be read, or it is too large.
     fn read(&self, file: &str, limit: usize) -> std::io::Result<Vec<u8>>;
+
+    /// The evidence about a module, by its path in the manifest: see [`evidence_beside`](crate::evidence_beside).
+    ///
+    /// # Errors
+    /// It cannot be read, or is too much.
+    fn evidence(&self, module: &str) -> std::io::Result<Vec<EvidenceFile>>;
+
+    /// Where a file or folder is behind all links, as an absolute path. Asked of what has no scheme.
+    ///
+    /// # Errors
+    /// There is nothing.
+    fn resolved(&self, path: &str) -> std::io::Result<PathBuf>;
 }
 
 /// Files relative to a folder.
@@ -260,6 +338,35 @@ impl ReadFiles for Folder {
     fn read(&self, file: &str, limit: usize) -> std::io::Result<Vec<u8>> {
         read_file(&self.0.join(file), limit)
     }
+
+    fn evidence(&self, module: &str) -> std::io::Result<Vec<EvidenceFile>> {
+        evidence_beside(&self.0.join(module))
+    }
+
+    fn resolved(&self, path: &str) -> std::io::Result<PathBuf> {
+        std::fs::canonicalize(self.0.join(path))
+    }
+}
+
+/// Whether modules are asked for the evidence that the set's trust rules say.
+#[derive(Clone, Copy)]
+enum Ask {
+    Evidence,
+    Nothing,
+}
+
+fn check_trust(
+    path: &Path,
+    definition: &SetDefinition,
+    keys: Vec<NamedKey>,
+    found: &[Found],
+    files: &dyn ReadFiles,
+    now: Timestamp,
+) -> Result<Option<Arc<[u8]>>, SetError> {
+    let modules = found.iter().map(|found| found.digests.module_sha256);
+    let evidence = trust::check(definition, keys, modules, files, now)
+        .map_err(|untrusted| SetError::Untrusted { path: path.into(), untrusted })?;
+    Ok(evidence.map(|evidence| evidence.to_bytes().into()))
 }
 
 /// What was read for one policy.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::CacheArgs;
+use super::{CacheArgs, KeygenArgs, SignArgs, VerifySignatureArgs};
 
 /// What policy authors do.
 #[derive(Debug, Subcommand)]
@@ -13,6 +13,12 @@ pub enum PolicyCommand {
     Build(BuildArgs),
     /// Run the cases beside a policy against its component
     Test(TestArgs),
+    /// Make a key that signs or reviews modules
+    Keygen(KeygenArgs),
+    /// Sign a module as its author
+    Sign(SignArgs),
+    /// Check who signed a module
+    Verify(VerifySignatureArgs),
 }
 
 /// Builds a policy's crate into a component: finds the wasm target, compiles, embeds the description, checks the world.
