@@ -6,6 +6,7 @@ mod policy;
 mod record;
 mod registry;
 mod review;
+mod trust;
 
 use std::path::PathBuf;
 
@@ -19,12 +20,13 @@ pub use policy::*;
 pub use record::*;
 pub use registry::*;
 pub use review::*;
+pub use trust::*;
 
 /// Decides whether a change may go on, by WebAssembly policies that cannot do anything else.
 ///
 /// Exit codes: 0 proceeds (allow, warn) or done; 20 defer; 21 acknowledge; 22 escalate; 23 deny; 1 error; 2 wrong
-/// usage; 3 module refused (inspect, diff); 4 ledger or receipt not sound (verify); 5 a replay differs; 6 a decision
-/// becomes more lenient (backtest, diff).
+/// usage; 3 module refused (inspect, diff, review); 4 ledger, receipt or signature not sound (verify); 5 a replay differs;
+/// 6 a decision becomes more lenient (backtest, diff).
 #[derive(Debug, Parser)]
 #[command(name = "portcullis", version, max_term_width = 110)]
 pub struct Arguments {
@@ -44,9 +46,12 @@ pub enum Command {
     Diff(DiffArgs),
     /// Pin the bytes of a policy set's modules, settings and documents
     Lock(LockArgs),
-    /// Build, test, push and pull policies
+    /// Make, test, sign, push and pull policies
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Sign that a module may be used, and list who did
+    #[command(subcommand)]
+    Review(ReviewCommand),
     /// Read, verify, prove and export what was decided
     #[command(subcommand)]
     Ledger(LedgerCommand),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Context as _;
-use portcullis::{Reader, ReplayResult, Replayed, Replayer, Stored};
+use portcullis::{Reader, RecordedEvidence, ReplayResult, Replayed, Replayer, Stored, recorded_evidence};
 use portcullis_ledger::{Checkpoint, leaf_hash, verify_consistency, verify_inclusion};
 use serde::Serialize;
 use serde_json::json;
@@ -36,13 +36,17 @@ pub fn run(args: &AuditArgs) -> anyhow::Result<Exit> {
     let reader = ledger::reader(&args.ledger)?;
     let stored = Stored::read(&reader, ledger::id(&reader, &args.id)?)?;
     let decided = ledger::decided(&stored)?;
-    let checks = if args.verify { checks(args, &reader, &stored)? } else { Vec::new() };
+    let evidence = recorded_evidence(&reader, stored.body()?.policy_set.sha256, stored.index);
+    let mut checks = if args.verify { checks(args, &reader, &stored)? } else { Vec::new() };
+    if args.verify {
+        checks.extend(evidence_checks(&stored, &evidence)?);
+    }
     let sound = checks.iter().all(|check| check.problem.is_none());
     let text = match args.format {
         ReportFormat::Json => {
             let event: serde_json::Value = serde_json::from_slice(&stored.event.encode()?)?;
             let decision = decided.as_ref().map(|decided| Line::new(None, decided));
-            let shown = json!({ "id": stored.event.id, "index": stored.index, "event": event, "decision": decision, "verified": args.verify.then_some(sound), "checks": checks });
+            let shown = json!({ "id": stored.event.id, "index": stored.index, "event": event, "decision": decision, "verified": args.verify.then_some(sound), "checks": checks, "evidence": evidence_json(&evidence) });
             printable(&serde_json::to_string_pretty(&shown)?) + "\n"
         }
         ReportFormat::Human => {
@@ -63,6 +67,10 @@ pub fn run(args: &AuditArgs) -> anyhow::Result<Exit> {
             for policy in &body.policies {
                 let digest = policy.module_sha256.map_or_else(|| "unreadable".to_owned(), |digest| digest.to_string());
                 _ = writeln!(out, "    module {digest}  {}", shown(&policy.name));
+                push_evidence(&mut out, &policy.name, &evidence);
+            }
+            if let Err(problem) = &evidence {
+                _ = writeln!(out, "    {BAD}✖{BAD:#} who signed and reviewed the modules: {}", shown(problem));
             }
             if args.verify {
                 _ = writeln!(out, "\n  {HEADING}Verified{HEADING:#}");
@@ -78,6 +86,62 @@ pub fn run(args: &AuditArgs) -> anyhow::Result<Exit> {
     };
     report::out(&text)?;
     Ok(if sound { Exit::Done } else { Exit::Unsound })
+}
+
+/// Who signed and who reviewed the modules of the set, as it was recorded; or what is wrong with the record.
+type Recorded = Result<RecordedEvidence, String>;
+
+fn push_evidence(out: &mut String, policy: &str, evidence: &Recorded) {
+    let Some(found) = evidence.as_ref().ok().and_then(|evidence| evidence.policies.get(policy)) else { return };
+    for (key, one) in &found.evidence {
+        let time = one.time().map(|time| format!(", at {time} as it says")).unwrap_or_default();
+        _ = match one.review() {
+            None => writeln!(out, "      signed by {} (key {}){time}", shown(key), one.key().id().short()),
+            Some(review) => writeln!(
+                out,
+                "      reviewed by {} (key {}, {}){time}",
+                shown(key),
+                one.key().id().short(),
+                shown(&review.reviewer)
+            ),
+        };
+    }
+}
+
+fn evidence_json(evidence: &Recorded) -> serde_json::Value {
+    let Ok(evidence) = evidence else { return serde_json::Value::Null };
+    let policies = evidence.policies.iter().map(|(policy, found)| {
+        let evidence = found.evidence.iter().map(|(key, one)| {
+            json!({
+                "kind": one.kind(), "key": key, "key_sha256": one.key().id(), "bundle_sha256": one.bundle(),
+                "module_sha256": one.module(), "time": one.time(), "review": one.review(),
+            })
+        });
+        (policy.clone(), evidence.collect::<serde_json::Value>())
+    });
+    policies.collect::<serde_json::Map<_, _>>().into()
+}
+
+fn evidence_checks(stored: &Stored, evidence: &Recorded) -> anyhow::Result<Vec<Check>> {
+    let what = "who signed and reviewed the modules is recorded";
+    let evidence = match evidence {
+        Ok(evidence) => evidence,
+        Err(problem) => return Ok(vec![Check { what: what.into(), problem: Some(problem.clone()) }]),
+    };
+    let mut checks = Vec::new();
+    for policy in &stored.body()?.policies {
+        let Some(found) = evidence.policies.get(&policy.name) else { continue };
+        let mut problems = found.problems.clone();
+        let others = found.evidence.iter().filter(|(_, one)| Some(one.module()) != policy.module_sha256).count();
+        if others > 0 {
+            problems.push(format!("{others} of them are about another module than the one that decided"));
+        }
+        checks.push(Check {
+            what: format!("the module of {} has the signatures and reviews that the set asks for", shown(&policy.name)),
+            problem: (!problems.is_empty()).then(|| problems.join("; ")),
+        });
+    }
+    Ok(checks)
 }
 
 fn checks(args: &AuditArgs, reader: &Reader, stored: &Stored) -> anyhow::Result<Vec<Check>> {

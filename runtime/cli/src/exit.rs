@@ -11,9 +11,9 @@ pub enum Exit {
     Error = 1,
     /// The command line is wrong. Nothing proceeds.
     Usage = 2,
-    /// `inspect`, `diff`: the module is not admissible.
+    /// `inspect`, `diff`, `review approve`: the module is not admissible.
     Refused = 3,
-    /// `ledger verify`, `receipt verify`: not sound.
+    /// `ledger verify`, `receipt verify`, `policy verify`, `review`: not sound, or not by the keys that were named.
     Unsound = 4,
     /// `replay`: a decision is not identical, or cannot be made again.
     Differs = 5,

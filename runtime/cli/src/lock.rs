@@ -105,7 +105,8 @@ fn with_fetch(args: &LockArgs, error: SetError) -> anyhow::Error {
 fn check(manifest: &Path, lock: &Lock, found: &Lock, command: &str) -> anyhow::Result<Exit> {
     let name = manifest.display().to_string();
     let bytes = std::fs::read(manifest).with_context(|| format!("cannot read {name}"))?;
-    let definition = Manifest::parse(&name, &bytes, Timestamp::now())?.definition;
+    let mut definition = Manifest::parse(&name, &bytes, Timestamp::now())?.definition;
+    definition.find_keys(&found.keys);
     let files: Vec<FoundPolicy> = found.policies.iter().map(found_policy).collect();
     let mismatches = lock.verify(&definition, &files, &name);
     let mut out = String::new();
@@ -135,7 +136,8 @@ fn found_policy(locked: &LockedPolicy) -> FoundPolicy {
 /// What a new lock says that the old one does not, a line each.
 fn changes(old: Option<&Lock>, new: &Lock) -> Vec<String> {
     let Some(old) = old else {
-        return new.policies.iter().map(|policy| format!("+ {}", summary(policy))).collect();
+        let keys = new.keys.iter().map(|(name, id)| format!("+ the key {}: {}", shown(name), id.short()));
+        return new.policies.iter().map(|policy| format!("+ {}", summary(policy))).chain(keys).collect();
     };
     let mut changes = Vec::new();
     for policy in &new.policies {
@@ -146,9 +148,23 @@ fn changes(old: Option<&Lock>, new: &Lock) -> Vec<String> {
     }
     let gone = old.policies.iter().filter(|policy| new.policy(&policy.name).is_none());
     changes.extend(gone.map(|policy| format!("- {}", summary(policy))));
+    let names: BTreeSet<&String> = old.keys.keys().chain(new.keys.keys()).collect();
+    for name in names {
+        let short = |lock: &Lock| lock.keys.get(name).map(Sha256::short);
+        match (short(old), short(new)) {
+            (None, Some(after)) => changes.push(format!("+ the key {}: {after}", shown(name))),
+            (Some(before), None) => changes.push(format!("- the key {}: {before}", shown(name))),
+            (Some(before), Some(after)) if before != after => {
+                changes.push(format!("~ the key {}: {before} → {after}", shown(name)));
+            }
+            _ => {}
+        }
+    }
     if changes.is_empty() && old.set_sha256 != new.set_sha256 {
         let (before, after) = (old.set_sha256.short(), new.set_sha256.short());
-        changes.push(format!("~ the set's levels, tree, matchers, limits or waivers: {before} → {after}"));
+        changes.push(format!(
+            "~ the set's levels, tree, matchers, limits or waivers, or its trust rules: {before} → {after}"
+        ));
     }
     changes
 }
@@ -237,7 +253,7 @@ mod tests {
     }
 
     fn lock(set: &str, policies: Vec<LockedPolicy>) -> Lock {
-        Lock { name: "acme".into(), set_sha256: Sha256::of(set.as_bytes()), policies }
+        Lock { name: "acme".into(), set_sha256: Sha256::of(set.as_bytes()), keys: BTreeMap::new(), policies }
     }
 
     #[test]

@@ -30,6 +30,7 @@ mod receipt;
 mod replay;
 mod report;
 mod text;
+mod trust;
 
 use std::process::ExitCode;
 
@@ -51,6 +52,10 @@ fn main() -> ExitCode {
         args::Command::Policy(args::PolicyCommand::Fetch(args)) => policy::fetch::fetch(&args),
         args::Command::Policy(args::PolicyCommand::Save(args)) => policy::fetch::save(&args),
         args::Command::Policy(args::PolicyCommand::Load(args)) => policy::fetch::load(&args),
+        args::Command::Policy(args::PolicyCommand::Keygen(args)) => trust::keygen(&args),
+        args::Command::Policy(args::PolicyCommand::Sign(args)) => trust::sign(&args),
+        args::Command::Policy(args::PolicyCommand::Verify(args)) => trust::verify(&args),
+        args::Command::Review(command) => trust::review::run(&command),
         args::Command::Ledger(command) => ledger::run(&command),
         args::Command::Replay(args) => replay::run(&args),
         args::Command::Backtest(args) => backtest::run(&args),

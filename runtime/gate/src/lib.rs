@@ -20,6 +20,7 @@ mod digest;
 mod document;
 mod fault;
 mod history;
+mod key;
 mod limits;
 mod mask;
 mod oci;
@@ -49,6 +50,7 @@ pub use history::{
     HistoryAnswer, HistoryCall, HistoryQuery, HistoryUnavailable, MAX_HISTORY_MINUTES, MAX_HISTORY_QUERIES,
     MAX_HISTORY_TEXT_BYTES, PastDecision,
 };
+pub use key::{MAX_PUBLIC_KEY_BYTES, PublicKey};
 pub use limits::{
     LIMIT_KEYS, LimitError, LimitKey, Limits, MAX_CONFIGURE_FUEL, MAX_CONFIGURE_TIME_MS, MAX_FUEL, MAX_HOST_CALL_KIB,
     MAX_HOST_CALLS, MAX_INSTANCES, MAX_LOG_KIB, MAX_MEMORY_MIB, MAX_MODULE_MIB, MAX_RESULT_KIB, MAX_TABLE_ELEMENTS,
@@ -59,8 +61,9 @@ pub use oci::{MAX_REPOSITORY_BYTES, MAX_TAG_BYTES, OCI_SCHEME, OciReference, Oci
 pub use outcome::Outcome;
 pub use request::{Request, RequestError};
 pub use set::{
-    Absent, DEFAULT_VALID_FOR_SECONDS, EngineIdentity, FIELD_NAMES, Field, FoundPolicy, Lock, LockedPolicy,
-    MAX_MANIFEST_BYTES, MAX_NAME_BYTES, MAX_POLICIES, MAX_TREE_DEPTH, MAX_VALID_FOR_SECONDS, MAX_WAIVERS, Manifest,
-    Mark, Member, Mismatch, Node, OciPin, Pattern, PinnedSet, Place, PolicyPin, PolicySpec, Problem, Rule,
-    SetDefinition, SetParts, Settings, SourceError, Waiver, When,
+    Absent, DEFAULT_VALID_FOR_SECONDS, EngineIdentity, FIELD_NAMES, Field, FoundPolicy, KeySource, Lock, LockedPolicy,
+    MAX_MANIFEST_BYTES, MAX_NAME_BYTES, MAX_POLICIES, MAX_TREE_DEPTH, MAX_TRUST_KEYS, MAX_TRUST_RULES,
+    MAX_VALID_FOR_SECONDS, MAX_WAIVERS, Manifest, Mark, Member, Mismatch, ModulePattern, Node, OciPin, Pattern,
+    PinnedSet, Place, PolicyPin, PolicySpec, Problem, Reviewers, Rule, SetDefinition, SetParts, Settings, SourceError,
+    Trust, TrustDefault, TrustKey, TrustRule, Waiver, When, normal_module,
 };

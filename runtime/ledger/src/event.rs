@@ -47,6 +47,8 @@ pub enum Body {
     PolicySetActivated(PolicySetActivated),
     /// `decision`: a request was decided.
     Decision(Box<DecisionBody>),
+    /// `policy.reviewed`: somebody looked at a module.
+    PolicyReviewed(PolicyReviewed),
     /// `replay.checked`: a decision was made again from what is stored.
     ReplayChecked(ReplayChecked),
     /// `request.erased`: what a decision commits to is no longer stored.
@@ -67,6 +69,9 @@ pub struct PolicySetActivated {
     pub manifest_sha256: Sha256,
     /// Of the lock's bytes, which name every file of the set.
     pub lock_sha256: Sha256,
+    /// Of the signatures and reviews that the set's trust rules asked for, with the keys; absent where they ask for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence_sha256: Option<Sha256>,
     /// The policies, in the manifest's order; where they do not fit, the first of them.
     pub policies: Vec<PolicyFiles>,
     /// How many policies are not listed.
@@ -92,6 +97,18 @@ impl PolicyFiles {
     pub(crate) fn digests(&self) -> impl Iterator<Item = Sha256> {
         self.module_sha256.iter().chain(&self.settings_sha256).chain(self.data.values()).copied()
     }
+}
+
+/// Somebody looked at a module, and signed that it may be used. Who that is by name, and what they noted, is in the bundle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyReviewed {
+    /// Of the module.
+    pub module_sha256: Sha256,
+    /// Of the signed review, a plain content-addressed blob.
+    pub bundle_sha256: Sha256,
+    /// Of the reviewer's public key, as a SubjectPublicKeyInfo.
+    pub key_sha256: Sha256,
 }
 
 /// What came of replaying a decision.
@@ -185,6 +202,7 @@ impl Event {
         match &self.body {
             Body::PolicySetActivated(body) => write(&Wire { body, id, time, kind, v: VERSION }),
             Body::Decision(body) => write(&Wire { body, id, time, kind, v: VERSION }),
+            Body::PolicyReviewed(body) => write(&Wire { body, id, time, kind, v: VERSION }),
             Body::ReplayChecked(body) => write(&Wire { body, id, time, kind, v: VERSION }),
             Body::RequestErased(body) => write(&Wire { body, id, time, kind, v: VERSION }),
             Body::KeyRotated(body) => write(&Wire { body, id, time, kind, v: VERSION }),
@@ -200,6 +218,7 @@ impl Event {
         let event = match kind_of(bytes)? {
             Kind::PolicySetActivated => read(bytes, Body::PolicySetActivated)?,
             Kind::Decision => read(bytes, |body| Body::Decision(Box::new(body)))?,
+            Kind::PolicyReviewed => read(bytes, Body::PolicyReviewed)?,
             Kind::ReplayChecked => read(bytes, Body::ReplayChecked)?,
             Kind::RequestErased => read(bytes, Body::RequestErased)?,
             Kind::KeyRotated => read(bytes, |body| Body::KeyRotated(Box::new(body)))?,
@@ -214,6 +233,7 @@ impl Event {
         match self.body {
             Body::PolicySetActivated(_) => Kind::PolicySetActivated,
             Body::Decision(_) => Kind::Decision,
+            Body::PolicyReviewed(_) => Kind::PolicyReviewed,
             Body::ReplayChecked(_) => Kind::ReplayChecked,
             Body::RequestErased(_) => Kind::RequestErased,
             Body::KeyRotated(_) => Kind::KeyRotated,
@@ -241,7 +261,7 @@ impl Event {
                 }
                 Ok(())
             }
-            Body::PolicySetActivated(_) | Body::ReplayChecked(_) => Ok(()),
+            Body::PolicySetActivated(_) | Body::PolicyReviewed(_) | Body::ReplayChecked(_) => Ok(()),
         }
     }
 }
@@ -305,19 +325,27 @@ fn kind_of(bytes: &[u8]) -> Result<Kind, FormatError> {
 enum Kind {
     PolicySetActivated,
     Decision,
+    PolicyReviewed,
     ReplayChecked,
     RequestErased,
     KeyRotated,
 }
 
 impl Kind {
-    const ALL: [Kind; 5] =
-        [Kind::Decision, Kind::PolicySetActivated, Kind::ReplayChecked, Kind::RequestErased, Kind::KeyRotated];
+    const ALL: [Kind; 6] = [
+        Kind::Decision,
+        Kind::PolicySetActivated,
+        Kind::PolicyReviewed,
+        Kind::ReplayChecked,
+        Kind::RequestErased,
+        Kind::KeyRotated,
+    ];
 
     const fn as_str(self) -> &'static str {
         match self {
             Kind::PolicySetActivated => "policy-set.activated",
             Kind::Decision => "decision",
+            Kind::PolicyReviewed => "policy.reviewed",
             Kind::ReplayChecked => "replay.checked",
             Kind::RequestErased => "request.erased",
             Kind::KeyRotated => "key.rotated",

@@ -15,7 +15,6 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")
 )]
 
-mod base64;
 mod canonical;
 mod checkpoint;
 mod commitment;
@@ -46,14 +45,16 @@ mod time;
 mod tree;
 mod verify;
 
+use portcullis_attest::base64;
+
 pub use checkpoint::Checkpoint;
 pub use commitment::{Commitment, Salt, keyed_digest};
 pub use erase::ErasedBefore;
 pub use error::{FormatError, VerifyError};
 pub use event::{
     Body, DecisionBody, Engine, ErasedPart, ErasureReason, Event, KeyRotated, LeftOut, MAX_EVENT_BYTES,
-    MAX_EVENT_TEXT_BYTES, MAX_LISTED, MAX_RESOURCE_ID_BYTES, Named, PolicyFiles, PolicySetActivated, Recorded,
-    Recording, ReplayChecked, ReplayResult, RequestErased, Resource, record,
+    MAX_EVENT_TEXT_BYTES, MAX_LISTED, MAX_RESOURCE_ID_BYTES, Named, PolicyFiles, PolicyReviewed, PolicySetActivated,
+    Recorded, Recording, ReplayChecked, ReplayResult, RequestErased, Resource, record,
 };
 pub use export::{CHECKPOINT_PATH, ExportError, KEY_PATH, verify_export, write_export};
 pub use files::Files;

@@ -4,6 +4,7 @@
 //! decision with the proof that its event is in the log, and a summary of it. It is canonical JSON itself, so that a
 //! receipt has one spelling.
 
+use portcullis_attest::Envelope;
 use portcullis_gate::{Outcome, Sha256};
 use serde::{Deserialize, Serialize};
 
@@ -11,12 +12,12 @@ use crate::base64::Base64;
 use crate::canonical::{self, Numbers};
 use crate::checkpoint::Checkpoint;
 use crate::commitment::Salt;
-use crate::dsse::Envelope;
+use crate::dsse;
 use crate::error::{FormatError, VerifyError};
 use crate::event::{Body, DecisionBody, Event, Facts};
 use crate::key::{SigningKey, VerifierKey};
 use crate::proof::verify_inclusion;
-use crate::statement::{DecisionPredicate, DecisionStatement, Place, summary};
+use crate::statement::{DecisionPredicate, DecisionStatement, Place, decision_statement, mismatch, summary};
 use crate::tree::leaf_hash;
 
 /// Longest decision, in bytes of canonical JSON.
@@ -99,13 +100,13 @@ impl Receipt {
         let facts = Facts::of(decision)?;
         let value = canonical::decode("decision", decision, Numbers::All, MAX_DECISION_BYTES)?;
         let predicate = DecisionPredicate { decision: value, salt: salt.clone(), ledger: place };
-        let statement = DecisionStatement::new(facts.request_sha256, predicate);
+        let statement = decision_statement(facts.request_sha256, predicate);
         let payload = canonical::encode(WHAT, &statement, Numbers::All, MAX_RECEIPT_BYTES)?;
         let proven = prove(&payload, key.verifier())?;
         let file = File {
             kind: KIND.to_owned(),
-            decision: Envelope::sign(payload, key),
-            summary: Envelope::sign(proven.summary, key),
+            decision: dsse::sign(payload, key),
+            summary: dsse::sign(proven.summary, key),
         };
         let receipt = Receipt { file };
         receipt.verify(key.verifier())?;
@@ -155,8 +156,8 @@ impl Receipt {
     /// # Errors
     /// [`VerifyError`]: the first thing that is not so.
     pub fn verify(&self, key: &VerifierKey) -> Result<Verified, VerifyError> {
-        let proven = prove(self.file.decision.open(key)?, key)?;
-        if self.file.summary.open(key)? != proven.summary {
+        let proven = prove(dsse::open(&self.file.decision, key)?, key)?;
+        if dsse::open(&self.file.summary, key)? != proven.summary {
             return Err(VerifyError::Mismatch { what: "the summary", reference: "the decision" });
         }
         Ok(proven.verified)
@@ -209,11 +210,11 @@ struct Proven {
 
 /// Checks a statement about a decision against the log that it names.
 fn prove(payload: &[u8], key: &VerifierKey) -> Result<Proven, VerifyError> {
-    let mismatch = |what, reference| VerifyError::Mismatch { what, reference };
+    let differs = |what, reference| VerifyError::Mismatch { what, reference };
     let statement: DecisionStatement = canonical::decode("statement", payload, Numbers::All, MAX_RECEIPT_BYTES)?;
     let DecisionPredicate { decision, salt, ledger } = &statement.predicate;
     if ledger.origin != key.name() {
-        return Err(mismatch("the ledger's origin", "the key"));
+        return Err(differs("the ledger's origin", "the key"));
     }
     let checkpoint = Checkpoint::open(&ledger.checkpoint, key)?;
     let proof = hashes(&ledger.proof)?;
@@ -221,17 +222,17 @@ fn prove(payload: &[u8], key: &VerifierKey) -> Result<Proven, VerifyError> {
     verify_inclusion(&leaf, ledger.index, checkpoint.size(), &proof, &root)?;
 
     let event = Event::decode(&ledger.leaf.0)?;
-    let body = decision_of(&event).ok_or_else(|| mismatch("the event", "a decision"))?;
+    let body = decision_of(&event).ok_or_else(|| differs("the event", "a decision"))?;
     let decision = canonical::encode("decision", decision, Numbers::All, MAX_DECISION_BYTES)?;
     if !body.decision.opens(salt, &decision) {
-        return Err(mismatch("the decision", "the event's commitment"));
+        return Err(differs("the decision", "the event's commitment"));
     }
     let facts = Facts::of(&decision)?;
     if let Some(what) = facts.mismatch(&event, body) {
-        return Err(mismatch(what, "the event"));
+        return Err(differs(what, "the event"));
     }
-    if let Some(what) = statement.mismatch(facts.request_sha256) {
-        return Err(mismatch(what, "the decision"));
+    if let Some(what) = mismatch(&statement, facts.request_sha256) {
+        return Err(differs(what, "the decision"));
     }
     let summary = summary(key.name(), ledger.index, &event, body, &facts, Sha256::of(payload));
     let summary = canonical::encode("summary", &summary, Numbers::Integers, MAX_RECEIPT_BYTES)?;
@@ -242,7 +243,11 @@ fn prove(payload: &[u8], key: &VerifierKey) -> Result<Proven, VerifyError> {
 fn decision_of(event: &Event) -> Option<&DecisionBody> {
     match &event.body {
         Body::Decision(body) => Some(body),
-        Body::PolicySetActivated(_) | Body::ReplayChecked(_) | Body::RequestErased(_) | Body::KeyRotated(_) => None,
+        Body::PolicySetActivated(_)
+        | Body::PolicyReviewed(_)
+        | Body::ReplayChecked(_)
+        | Body::RequestErased(_)
+        | Body::KeyRotated(_) => None,
     }
 }
 

@@ -2,8 +2,7 @@
 //! the whole decision with its place in the log, and a
 //! [SLSA verification summary](https://slsa.dev/spec/v1.0/verification_summary) for whoever asks nothing else.
 
-use std::collections::BTreeMap;
-
+use portcullis_attest::{Descriptor, STATEMENT, Statement};
 use portcullis_gate::Sha256;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -17,23 +16,7 @@ pub const DECISION_PREDICATE: &str = "https://portcullis.dev/attestation/decisio
 /// The predicate type of a SLSA verification summary.
 pub const SUMMARY_PREDICATE: &str = "https://slsa.dev/verification_summary/v1";
 
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct DecisionStatement {
-    #[serde(rename = "_type")]
-    kind: String,
-    pub subject: Vec<Descriptor>,
-    #[serde(rename = "predicateType")]
-    predicate_type: String,
-    pub predicate: DecisionPredicate,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Descriptor {
-    name: String,
-    digest: BTreeMap<String, Sha256>,
-}
+pub(crate) type DecisionStatement = Statement<DecisionPredicate>;
 
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,25 +41,18 @@ pub(crate) struct Place {
     pub checkpoint: String,
 }
 
-impl DecisionStatement {
-    pub(crate) fn new(request: Sha256, predicate: DecisionPredicate) -> DecisionStatement {
-        DecisionStatement {
-            kind: STATEMENT.to_owned(),
-            subject: subject(request),
-            predicate_type: DECISION_PREDICATE.to_owned(),
-            predicate,
-        }
-    }
+pub(crate) fn decision_statement(request: Sha256, predicate: DecisionPredicate) -> DecisionStatement {
+    Statement::new(REQUEST, request, DECISION_PREDICATE, predicate)
+}
 
-    /// The first thing that is not as [`DecisionStatement::new`] makes it.
-    pub(crate) fn mismatch(&self, request: Sha256) -> Option<&'static str> {
-        let checks = [
-            ("_type", self.kind == STATEMENT),
-            ("predicateType", self.predicate_type == DECISION_PREDICATE),
-            ("subject", self.subject == subject(request)),
-        ];
-        checks.into_iter().find(|(_, same)| !same).map(|(what, _)| what)
-    }
+/// The first thing that is not as [`decision_statement`] makes it.
+pub(crate) fn mismatch(statement: &DecisionStatement, request: Sha256) -> Option<&'static str> {
+    let checks = [
+        ("_type", statement.kind == STATEMENT),
+        ("predicateType", statement.predicate_type == DECISION_PREDICATE),
+        ("subject", statement.subject == subject(request)),
+    ];
+    checks.into_iter().find(|(_, same)| !same).map(|(what, _)| what)
 }
 
 /// The summary of a decision: made anew when a receipt is verified, and compared as a whole. It claims no SLSA level:
@@ -133,7 +109,7 @@ pub(crate) fn summary(
 
 /// What was decided about: the request's bytes.
 fn subject(request: Sha256) -> Vec<Descriptor> {
-    vec![Descriptor { name: "request".to_owned(), digest: BTreeMap::from([("sha256".to_owned(), request)]) }]
+    vec![Descriptor::new(REQUEST, request)]
 }
 
 /// [RFC 3986, section 2.1](https://www.rfc-editor.org/rfc/rfc3986#section-2.1): all but unreserved characters and `also`.
@@ -150,4 +126,4 @@ fn percent_encoded(text: &str, also: &str) -> String {
     out
 }
 
-const STATEMENT: &str = "https://in-toto.io/Statement/v1";
+const REQUEST: &str = "request";

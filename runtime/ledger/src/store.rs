@@ -399,7 +399,11 @@ pub struct Identity {
 /// The digests of blobs that an event names.
 pub(crate) fn references_of(event: &Event) -> Vec<Sha256> {
     let (mut found, policies) = match &event.body {
-        Body::PolicySetActivated(body) => (vec![body.manifest_sha256, body.lock_sha256], &body.policies),
+        Body::PolicySetActivated(body) => {
+            let own = [body.manifest_sha256, body.lock_sha256].into_iter().chain(body.evidence_sha256);
+            (own.collect(), &body.policies)
+        }
+        Body::PolicyReviewed(body) => return vec![body.bundle_sha256],
         Body::Decision(body) => (Vec::new(), &body.policies),
         Body::ReplayChecked(_) | Body::RequestErased(_) | Body::KeyRotated(_) => return Vec::new(),
     };

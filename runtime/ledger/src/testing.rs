@@ -114,6 +114,7 @@ pub(crate) fn events() -> Vec<Event> {
                 sha256: Sha256::of(b"set"),
                 manifest_sha256: Sha256::of(b"manifest"),
                 lock_sha256: Sha256::of(b"lock"),
+                evidence_sha256: Some(Sha256::of(b"evidence")),
                 policies: vec![files],
                 policies_left_out: 0,
             }),
@@ -144,6 +145,14 @@ pub(crate) fn events() -> Vec<Event> {
                 previous: key().verifier().clone(),
                 next: SigningKey::from_seed(ORIGIN, &[8; 32]).unwrap().verifier().clone(),
             })),
+        ),
+        event(
+            7,
+            Body::PolicyReviewed(PolicyReviewed {
+                module_sha256: Sha256::of(b"module"),
+                bundle_sha256: Sha256::of(b"bundle"),
+                key_sha256: Sha256::of(b"key"),
+            }),
         ),
     ]
 }

@@ -524,7 +524,7 @@ impl Judged {
                 }
                 self.said.extend(erasure.parts.iter().map(|part| (erasure.index, *part)));
             }
-            Body::PolicySetActivated(_) | Body::ReplayChecked(_) | Body::KeyRotated(_) => {}
+            Body::PolicySetActivated(_) | Body::PolicyReviewed(_) | Body::ReplayChecked(_) | Body::KeyRotated(_) => {}
         }
         if !matches!(event.body, Body::Decision(_)) && (!beside.payloads.is_empty() || beside.key.is_some()) {
             self.add(index, ProblemCode::Index, "it is no decision, but has a payload or a key");

@@ -1,7 +1,7 @@
 //! Policy sets in the ledger: recorded when they begin to decide, and read back for replays.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use portcullis_engine::Engine;
@@ -10,7 +10,7 @@ use portcullis_ledger::store::{Blob, Entry};
 use portcullis_ledger::{Body, Event, FormatError, Ledger, PolicyFiles, PolicySetActivated, Reader, StoreError, Time};
 use uuid::Uuid;
 
-use crate::{GateError, LOCK_FILE, MANIFEST_FILE, PolicySet, ReadFiles, SetError};
+use crate::{EvidenceFile, GateError, LOCK_FILE, MANIFEST_FILE, PolicySet, ReadFiles, SetError};
 
 const KIND: &str = "policy-set.activated";
 
@@ -25,12 +25,15 @@ pub(crate) fn activate(
 ) -> Result<(), GateError> {
     let pinned = set.pinned();
     let reader = ledger.reader()?;
+    let files = set.files();
+    let evidence_sha256 = files.evidence.as_ref().map(|bytes| Sha256::of(bytes));
     if let Some((_, leaf)) = reader.of_kind(KIND, u64::MAX, 1)?.into_iter().next()
-        && activated(&leaf)?.sha256 == pinned.sha256
+        && let body = activated(&leaf)?
+        && body.sha256 == pinned.sha256
+        && body.evidence_sha256 == evidence_sha256
     {
         return Ok(());
     }
-    let files = set.files();
     let policies = pinned.definition.policies().iter().zip(&pinned.pins).map(|(spec, pin)| PolicyFiles {
         name: spec.name.clone(),
         module_sha256: pin.module_sha256,
@@ -42,13 +45,14 @@ pub(crate) fn activate(
         sha256: pinned.sha256,
         manifest_sha256: Sha256::of(&files.manifest),
         lock_sha256: Sha256::of(&files.lock),
+        evidence_sha256,
         policies: policies.collect(),
         policies_left_out: 0,
     };
     body.fit();
     let event = Event { id: Uuid::now_v7(), time: Time::new(Timestamp::now())?, body: Body::PolicySetActivated(body) };
     let mut entry = Entry::new(&event)?;
-    let all = [&files.manifest, &files.lock].into_iter().chain(&files.others);
+    let all = [&files.manifest, &files.lock].into_iter().chain(&files.others).chain(&files.evidence);
     entry.blobs = all.map(|bytes| Blob::new(bytes.to_vec())).collect();
     ledger.append(entry)?;
     Ok(())
@@ -62,21 +66,8 @@ pub(crate) fn set_of(
     now: Timestamp,
     engine: &Engine,
 ) -> Result<PolicySet, NotStored> {
-    stored_set(reader, &activation_of(reader, sha256, index)?, now, engine).map(|(set, _)| set)
-}
-
-/// The event that made that set the one which decided at `index`.
-pub(crate) fn activation_of(reader: &Reader, sha256: Sha256, index: u64) -> Result<PolicySetActivated, NotStored> {
-    let mut before = index;
-    loop {
-        let page = reader.of_kind(KIND, before, PAGE)?;
-        let Some((oldest, _)) = page.last() else { return Err(NotStored::NoSet { sha256 }) };
-        before = *oldest;
-        let mut found = page.iter().map(|(_, leaf)| activated(leaf));
-        if let Some(body) = found.find(|body| body.as_ref().map_or(true, |body| body.sha256 == sha256)) {
-            return Ok(body?);
-        }
-    }
+    let (_, body) = activation_of(reader, sha256, index)?;
+    stored_set(reader, &body, now, engine).map(|(set, _)| set)
 }
 
 /// A set that was activated, loaded from the ledger's bytes; and its files.
@@ -91,12 +82,37 @@ pub(crate) fn stored_set<'r>(
     let definition = Manifest::parse(MANIFEST_FILE, &manifest, now).map_err(SetError::Source)?.definition;
     let files =
         Stored { reader, digests: digests(&definition, &Lock::parse(LOCK_FILE, &lock).map_err(SetError::Source)?) };
-    let set =
-        PolicySet::load((Path::new(MANIFEST_FILE), &manifest), (Path::new(LOCK_FILE), &lock), &files, now, engine)?;
+    let set = PolicySet::load_recorded(
+        (Path::new(MANIFEST_FILE), &manifest),
+        (Path::new(LOCK_FILE), &lock),
+        &files,
+        now,
+        engine,
+    )?;
     // Inline settings were read from the manifest; decisions name them by their digest all the same.
     let settings = set.pinned().pins.iter().filter_map(|pin| pin.settings_sha256);
     settings.map(|sha256| blob(reader, "a policy's settings", &sha256)).try_for_each(|bytes| bytes.map(drop))?;
     Ok((set, files))
+}
+
+/// The event of the activation that decided at `index`: when it was, and what it says.
+pub(crate) fn activation_of(
+    reader: &Reader,
+    sha256: Sha256,
+    index: u64,
+) -> Result<(Time, PolicySetActivated), NotStored> {
+    let mut before = index;
+    loop {
+        let page = reader.of_kind(KIND, before, PAGE)?;
+        let Some((oldest, _)) = page.last() else { return Err(NotStored::NoSet { sha256 }) };
+        before = *oldest;
+        for (_, leaf) in &page {
+            let body = activated(leaf)?;
+            if body.sha256 == sha256 {
+                return Ok((Event::decode(leaf)?.time, body));
+            }
+        }
+    }
 }
 
 /// Why a set cannot be loaded from a ledger.
@@ -171,5 +187,14 @@ impl ReadFiles for Stored<'_> {
             return Err(std::io::Error::other(format!("larger than {limit} bytes")));
         }
         Ok(bytes)
+    }
+
+    // A set that is loaded from a ledger is not asked for evidence again.
+    fn evidence(&self, _: &str) -> std::io::Result<Vec<EvidenceFile>> {
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
+
+    fn resolved(&self, _: &str) -> std::io::Result<PathBuf> {
+        Err(std::io::ErrorKind::Unsupported.into())
     }
 }

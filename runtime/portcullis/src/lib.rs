@@ -35,6 +35,7 @@ mod backtest;
 mod change;
 mod decide;
 pub mod doors;
+mod evidence;
 mod gate;
 mod history;
 mod masks;
@@ -45,11 +46,17 @@ mod record;
 mod replay;
 mod substitute;
 mod trial;
+mod trust;
+mod trust_record;
 mod usage;
 
 pub use backtest::{Backtest, Backtester, Compared, Transition, Undecided};
 pub use change::{Change, RequirementsChange};
 pub use decide::DecideOptions;
+pub use evidence::{
+    ClaimedEvidence, EvidenceFile, MAX_EVIDENCE_FILES, evidence_beside, evidence_name, evidence_of, read_bundle,
+    write_evidence,
+};
 pub use gate::{DecideError, Gate, GateError, GateOptions, LEDGER_UNAVAILABLE, MAX_IDEMPOTENCY_KEY_BYTES, Stopped};
 pub use history::HistorySource;
 pub use module_store::{EVIDENCE_SUFFIX, ModuleStore, ModuleStoreError, evidence_path};
@@ -74,6 +81,8 @@ pub use substitute::{
     UnloadedPolicy,
 };
 pub use trial::{Trial, Tried};
+pub use trust::{LOAD_TRUST, Untrusted};
+pub use trust_record::{RecordedEvidence, RecordedPolicy, recorded_evidence};
 pub use usage::{CodeCount, Percentiles, Usage, Used};
 
 /// The host's clock, as requests carry it.

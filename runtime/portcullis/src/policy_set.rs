@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
+use portcullis_attest::NamedKey;
 use portcullis_engine::{Engine, LoadError, Policy, PolicySource};
 use portcullis_gate::{
     Document, EngineIdentity, Fault, Faulted, FoundPolicy, LoadFault, Lock, MAX_DOCUMENT_BYTES, MAX_MANIFEST_BYTES,
@@ -14,6 +15,8 @@ use portcullis_gate::{
     SetDefinition, Settings, Sha256, SourceError,
 };
 
+use crate::evidence::{EvidenceFile, evidence_beside};
+use crate::trust::{self, LOAD_TRUST, Untrusted};
 use crate::{ModuleStore, ModuleStoreError};
 
 /// The manifest's name in a policy set's folder.
@@ -44,6 +47,8 @@ pub struct SetFiles {
     pub lock: Arc<[u8]>,
     /// Modules, settings and reference documents, in no particular order; what could not be read is not among them.
     pub others: Vec<Arc<[u8]>>,
+    /// The signatures and reviews that the set's trust rules asked for, with the keys; `None` where they ask for none.
+    pub evidence: Option<Arc<[u8]>>,
 }
 
 /// Why a policy set was not opened or not locked.
@@ -94,6 +99,22 @@ pub enum SetError {
         path: PathBuf,
         /// The first such module.
         module: String,
+    },
+    /// The trusted keys cannot be used.
+    #[error("{}: the trusted keys cannot be used; nothing was loaded\n{}", path.display(), lines(problems))]
+    Keys {
+        /// The manifest.
+        path: PathBuf,
+        /// What is wrong with each.
+        problems: Vec<String>,
+    },
+    /// Modules lack signatures or reviews that the manifest asks for.
+    #[error("{LOAD_TRUST}: {}: modules lack what the manifest's [[trust]] asks for; nothing was loaded\n{}", path.display(), untrusted.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Untrusted {
+        /// The manifest.
+        path: PathBuf,
+        /// Each module, what it needs and what was found.
+        untrusted: Vec<Untrusted>,
     },
     /// Files that a lock would have to name cannot be read.
     #[error("{}: these files cannot be read; nothing was locked\n{}", path.display(), lines(files))]
@@ -168,22 +189,52 @@ impl PolicySet {
         PolicySet::load((&manifest_path, &manifest), (&lock_path, &lock), &folder, Timestamp::now(), engine)
     }
 
-    /// Opens a set from bytes that were kept: the manifest, the lock, and a source for the files that the manifest names.
-    /// `now` tells only which waivers to warn of.
+    /// Opens a set from a manifest, a lock, and a source for the files that the manifest names. `now` tells which keys
+    /// have ended, and which waivers to warn of.
     ///
     /// # Errors
     /// As for [`PolicySet::open`].
     pub fn load(
+        manifest: (&Path, &[u8]),
+        lock: (&Path, &[u8]),
+        files: &dyn ReadFiles,
+        now: Timestamp,
+        engine: &Engine,
+    ) -> Result<PolicySet, SetError> {
+        PolicySet::load_asking(manifest, lock, files, now, engine, Ask::Evidence)
+    }
+
+    /// Opens a set from the bytes in a ledger, which recorded the evidence when the set began to decide.
+    pub(crate) fn load_recorded(
+        manifest: (&Path, &[u8]),
+        lock: (&Path, &[u8]),
+        files: &dyn ReadFiles,
+        now: Timestamp,
+        engine: &Engine,
+    ) -> Result<PolicySet, SetError> {
+        PolicySet::load_asking(manifest, lock, files, now, engine, Ask::Nothing)
+    }
+
+    fn load_asking(
         (manifest_path, manifest_bytes): (&Path, &[u8]),
         (lock_path, lock_bytes): (&Path, &[u8]),
         files: &dyn ReadFiles,
         now: Timestamp,
         engine: &Engine,
+        ask: Ask,
     ) -> Result<PolicySet, SetError> {
         let name = manifest_path.display().to_string();
         let manifest = Manifest::parse(&name, manifest_bytes, now)?;
-        let definition = manifest.definition;
+        let mut definition = manifest.definition;
         let lock = Lock::parse(&lock_path.display().to_string(), lock_bytes)?;
+        let keys = match ask {
+            Ask::Evidence => trust::read_keys(&mut definition, files)
+                .map_err(|problems| SetError::Keys { path: manifest_path.into(), problems })?,
+            Ask::Nothing => {
+                definition.find_keys(&lock.keys);
+                Vec::new()
+            }
+        };
         let found = read_files(&definition, files);
         let verify = |found: &[Found]| {
             let found: Vec<FoundPolicy> = found.iter().map(|found| found.digests.clone()).collect();
@@ -196,6 +247,10 @@ impl PolicySet {
             found.digests.inputs = lock.policy(&spec.name).and_then(|locked| locked.inputs.clone());
         }
         verify(&found)?;
+        let evidence = match ask {
+            Ask::Evidence => check_trust(manifest_path, &definition, keys, &found, files, now)?,
+            Ask::Nothing => None,
+        };
         let loaded = each(definition.policies(), &mut found, |spec, found| load(spec, found, engine));
         let mut policies = Vec::with_capacity(loaded.len());
         for (policy, found) in loaded.into_iter().zip(&mut found) {
@@ -218,7 +273,7 @@ impl PolicySet {
         let pinned = Arc::new(PinnedSet { definition, sha256: lock.set_sha256, pins, engine });
         let data = definition_data(&pinned.definition, &lock);
         let others = found.into_iter().flat_map(|found| found.bytes).collect();
-        let files = SetFiles { manifest: manifest_bytes.into(), lock: lock_bytes.into(), others };
+        let files = SetFiles { manifest: manifest_bytes.into(), lock: lock_bytes.into(), others, evidence };
         Ok(PolicySet { pinned, policies, warnings: manifest.warnings, files, data })
     }
 
@@ -243,17 +298,31 @@ impl PolicySet {
         engine: &Engine,
     ) -> Result<Locked, SetError> {
         let (manifest_path, bytes) = read_manifest(path)?;
-        let manifest = Manifest::parse(&manifest_path.display().to_string(), &bytes, Timestamp::now())?;
+        let name = manifest_path.display().to_string();
+        let now = Timestamp::now();
+        let mut definition = Manifest::parse(&name, &bytes, now)?.definition;
         let pinned = resolved.iter().map(|(module, locked)| (module.clone(), locked.module_sha256)).collect();
         let folder = Folder { modules: modules.cloned(), pinned, ..Folder::of(&manifest_path) };
-        let mut found = read_files(&manifest.definition, &folder);
-        let mut not_loaded = Vec::new();
-        // Nobody has reviewed these modules: no code of theirs comes into this process.
-        let inputs = each(manifest.definition.policies(), &mut found, |spec, found| inputs(spec, found, engine));
-        for ((spec, found), inputs) in manifest.definition.policies().iter().zip(&mut found).zip(inputs) {
+        let keys = trust::read_keys(&mut definition, &folder)
+            .map_err(|problems| SetError::Keys { path: manifest_path.clone(), problems })?;
+        let mut found = read_files(&definition, &folder);
+        for (spec, found) in definition.policies().iter().zip(&mut found) {
             found.digests.oci = resolved
                 .get(&spec.module)
                 .map(|locked| OciPin { reference: spec.module.clone(), manifest_sha256: locked.manifest_sha256 });
+        }
+        let locked = |found: &[Found]| {
+            let found: Vec<FoundPolicy> = found.iter().map(|found| found.digests.clone()).collect();
+            Lock::new(&definition, &found, &name)
+                .map_err(|files| SetError::NotLocked { path: manifest_path.clone(), files })
+        };
+        // Nothing is compiled of a set that cannot be locked.
+        locked(&found)?;
+        check_trust(&manifest_path, &definition, keys, &found, &folder, now)?;
+        let mut not_loaded = Vec::new();
+        // Nobody has reviewed these modules: no code of theirs comes into this process.
+        let inputs = each(definition.policies(), &mut found, |spec, found| inputs(spec, found, engine));
+        for ((spec, found), inputs) in definition.policies().iter().zip(&mut found).zip(inputs) {
             match inputs {
                 Ok(inputs) => found.digests.inputs = Some(texts(&inputs)),
                 Err(error) => {
@@ -261,9 +330,7 @@ impl PolicySet {
                 }
             }
         }
-        let found: Vec<FoundPolicy> = found.into_iter().map(|found| found.digests).collect();
-        let lock = Lock::new(&manifest.definition, &found, &manifest_path.display().to_string())
-            .map_err(|files| SetError::NotLocked { path: manifest_path, files })?;
+        let lock = locked(&found)?;
         Ok(Locked { lock, not_loaded })
     }
 
@@ -358,6 +425,18 @@ pub trait ReadFiles {
     /// # Errors
     /// There is no such file, it cannot be read, or it is too large.
     fn read(&self, file: &str, limit: usize) -> std::io::Result<Vec<u8>>;
+
+    /// The evidence about a module, by its path in the manifest: see [`evidence_beside`](crate::evidence_beside).
+    ///
+    /// # Errors
+    /// It cannot be read, or is too much.
+    fn evidence(&self, module: &str) -> std::io::Result<Vec<EvidenceFile>>;
+
+    /// Where a file or folder is behind all links, as an absolute path. Asked of what has no scheme.
+    ///
+    /// # Errors
+    /// There is nothing.
+    fn resolved(&self, path: &str) -> std::io::Result<PathBuf>;
 }
 
 /// Files relative to a folder, and modules of a registry by their digests.
@@ -391,6 +470,42 @@ impl ReadFiles for Folder {
             (_, None) => Err(std::io::Error::other("nothing says which module this is")),
         }
     }
+
+    fn evidence(&self, module: &str) -> std::io::Result<Vec<EvidenceFile>> {
+        if !module.starts_with(OCI_SCHEME) {
+            return evidence_beside(&self.folder.join(module));
+        }
+        match (&self.modules, self.pinned.get(module)) {
+            (Some(modules), Some(sha256)) => evidence_beside(&modules.path(*sha256)),
+            (None, _) => Err(std::io::Error::other("no module store was given")),
+            (_, None) => Err(std::io::Error::other("nothing says which module this is")),
+        }
+    }
+
+    fn resolved(&self, path: &str) -> std::io::Result<PathBuf> {
+        std::fs::canonicalize(self.folder.join(path))
+    }
+}
+
+/// Whether modules are asked for the evidence that the set's trust rules say.
+#[derive(Clone, Copy)]
+enum Ask {
+    Evidence,
+    Nothing,
+}
+
+fn check_trust(
+    path: &Path,
+    definition: &SetDefinition,
+    keys: Vec<NamedKey>,
+    found: &[Found],
+    files: &dyn ReadFiles,
+    now: Timestamp,
+) -> Result<Option<Arc<[u8]>>, SetError> {
+    let modules = found.iter().map(|found| found.digests.module_sha256);
+    let evidence = trust::check(definition, keys, modules, files, now)
+        .map_err(|untrusted| SetError::Untrusted { path: path.into(), untrusted })?;
+    Ok(evidence.map(|evidence| evidence.to_bytes().into()))
 }
 
 /// The digests that the lock gives the modules of a registry; all of them are in the store.

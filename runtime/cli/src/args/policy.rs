@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{CacheArgs, FetchArgs, LoadArgs, PullArgs, PushArgs, SaveArgs};
+use super::{CacheArgs, FetchArgs, KeygenArgs, LoadArgs, PullArgs, PushArgs, SaveArgs, SignArgs, VerifySignatureArgs};
 
 /// What policy authors do.
 #[derive(Debug, Subcommand)]
@@ -23,6 +23,12 @@ pub enum PolicyCommand {
     Save(SaveArgs),
     /// Put the modules of an archive into the module store
     Load(LoadArgs),
+    /// Make a key that signs or reviews modules
+    Keygen(KeygenArgs),
+    /// Sign a module as its author
+    Sign(SignArgs),
+    /// Check who signed a module
+    Verify(VerifySignatureArgs),
 }
 
 /// Builds a policy's crate into a component: finds the wasm target, compiles, embeds the description, checks the world.

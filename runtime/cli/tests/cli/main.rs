@@ -8,4 +8,5 @@ mod ledger;
 mod lock;
 mod policy;
 mod site;
+mod trust;
 mod usage;

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::check_trust::check_trust;
 use super::tree::{MAX_TREE_DEPTH, Member, Node, Rule};
 use super::when::When;
 use super::{MAX_NAME_BYTES, MAX_POLICIES, MAX_VALID_FOR_SECONDS, MAX_WAIVERS, PolicySpec, SetParts, Settings, Waiver};
@@ -34,6 +35,10 @@ pub enum Place {
     Leaf(usize),
     /// A key of a waiver, by the waiver's place.
     Waiver(usize, &'static str),
+    /// A key of a trusted key, by its place.
+    Key(usize, &'static str),
+    /// A key of a trust rule, by its place.
+    Trust(usize, &'static str),
 }
 
 pub(super) fn check(parts: &SetParts) -> Vec<Problem> {
@@ -52,6 +57,7 @@ pub(super) fn check(parts: &SetParts) -> Vec<Problem> {
     for (place, waiver) in parts.waivers.iter().enumerate() {
         check_waiver(place, waiver, parts, &mut report);
     }
+    check_trust(&parts.trust, &mut report);
     problems
 }
 
@@ -294,13 +300,13 @@ pub(super) fn is_name(text: &str) -> bool {
         && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.'))
 }
 
-fn is_file(text: &str) -> bool {
+pub(super) fn is_file(text: &str) -> bool {
     (1..=MAX_TEXT_BYTES).contains(&text.len()) && !text.chars().any(char::is_control)
 }
 
 /// What findings that no policy made name as their policy.
 pub(crate) const HOST_NAME: &str = "portcullis";
 
-const NAME_HELP: &str = "a name is 1 to 64 of a-z 0-9 - _ .";
+pub(super) const NAME_HELP: &str = "a name is 1 to 64 of a-z 0-9 - _ .";
 const OCI_HELP: &str = "module = \"oci://registry.example.com/policies/window:1.2\", or the path of a file";
-const FILE_HELP: &str = "give the path of a file, relative to the manifest";
+pub(super) const FILE_HELP: &str = "give the path of a file, relative to the manifest";

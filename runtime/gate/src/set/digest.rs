@@ -1,10 +1,13 @@
 //! The digest of a set: over everything that can change a decision, and nothing else. Paths and comments are not in
 //! it; the levels, the tree, the matchers, the limits, the waivers and the digests of all files are.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Value, json};
 
 use super::lock::LockedPolicy;
 use super::tree::{Member, Node, Rule};
+use super::trust::{ModulePattern, Trust, TrustKey, TrustRule};
 use super::when::{Pattern, When};
 use super::{PolicySpec, SetDefinition, Waiver};
 use crate::canonical::canonical;
@@ -12,14 +15,14 @@ use crate::digest::Sha256;
 use crate::limits::LIMIT_KEYS;
 
 /// sha256 of the set as canonical JSON. `locked` is in the order of the set's policies.
-pub(super) fn digest(definition: &SetDefinition, locked: &[&LockedPolicy]) -> Sha256 {
-    Sha256::of(canonical(&described(definition, locked)).as_bytes())
+pub(super) fn digest(definition: &SetDefinition, locked: &[&LockedPolicy], keys: &BTreeMap<String, Sha256>) -> Sha256 {
+    Sha256::of(canonical(&described(definition, locked, keys)).as_bytes())
 }
 
-fn described(definition: &SetDefinition, locked: &[&LockedPolicy]) -> Value {
+fn described(definition: &SetDefinition, locked: &[&LockedPolicy], keys: &BTreeMap<String, Sha256>) -> Value {
     let policies = definition.policies().iter().zip(locked).map(|(spec, locked)| policy(spec, locked));
     let name = |place: usize| definition.policies().get(place).map_or("", |spec| spec.name.as_str());
-    json!({
+    let mut set = json!({
         "portcullis-set": 1,
         "name": definition.name(),
         "absent": definition.absent().as_str(),
@@ -28,6 +31,30 @@ fn described(definition: &SetDefinition, locked: &[&LockedPolicy]) -> Value {
         "tree": node(definition.root(), &name),
         "mask": definition.masks().iter().map(crate::mask::Mask::as_str).collect::<Vec<_>>(),
         "waivers": definition.waivers().iter().map(|one| waiver(one, name(one.policy))).collect::<Vec<_>>(),
+    });
+    // What trusts nobody by name has the digest that it had before there were names.
+    if *definition.trust() != Trust::default()
+        && let Some(members) = set.as_object_mut()
+    {
+        members.insert("trust".into(), trust(definition.trust(), keys));
+    }
+    set
+}
+
+fn trust(trust: &Trust, ids: &BTreeMap<String, Sha256>) -> Value {
+    let sorted = |names: &[String]| names.iter().cloned().collect::<BTreeSet<_>>();
+    let key = |key: &TrustKey| json!({ "name": key.name, "id": ids.get(&key.name), "not-after": key.not_after });
+    let rule = |rule: &TrustRule| {
+        json!({
+            "modules": rule.modules.iter().map(ModulePattern::as_str).collect::<BTreeSet<_>>(),
+            "signed-by": sorted(&rule.signed_by),
+            "reviewed-by": rule.reviewed_by.as_ref().map(|reviewed| json!([reviewed.any, sorted(&reviewed.of)])),
+        })
+    };
+    json!({
+        "default": trust.default.as_str(),
+        "keys": trust.keys.iter().map(key).collect::<Vec<_>>(),
+        "rules": trust.rules.iter().map(rule).collect::<Vec<_>>(),
     })
 }
 

@@ -8,6 +8,7 @@ use toml_writer::{ToTomlKey as _, ToTomlValue as _, TomlStringBuilder};
 use super::digest::digest;
 use super::read::{self, Item, Reader, Table};
 use super::source::SourceError;
+use super::trust::{KeySource, TrustKey};
 use super::{PolicySpec, SetDefinition, Settings};
 use crate::digest::Sha256;
 use crate::oci::OciReference;
@@ -19,6 +20,8 @@ pub struct Lock {
     pub name: String,
     /// Digest of everything that can change a decision: see [`Lock::digest_of`].
     pub set_sha256: Sha256,
+    /// The trusted keys by name: sha256 of each one's SubjectPublicKeyInfo.
+    pub keys: BTreeMap<String, Sha256>,
     /// One entry for each policy, in the manifest's order.
     pub policies: Vec<LockedPolicy>,
 }
@@ -109,18 +112,25 @@ impl Lock {
                 policies.push(LockedPolicy { name, module_sha256, oci, settings_sha256, data, inputs });
             }
         }
+        unreadable.extend(
+            definition.trust().keys.iter().filter(|key| !definition.key_ids().contains_key(&key.name)).map(|key| {
+                let (file, what) = key_of(key, manifest);
+                Mismatch { file, what, expected: None, found: None }
+            }),
+        );
         if !unreadable.is_empty() {
             return Err(unreadable);
         }
-        let set_sha256 = digest(definition, &policies.iter().collect::<Vec<_>>());
-        Ok(Lock { name: definition.name().into(), set_sha256, policies })
+        let keys = definition.key_ids().clone();
+        let set_sha256 = digest(definition, &policies.iter().collect::<Vec<_>>(), &keys);
+        Ok(Lock { name: definition.name().into(), set_sha256, keys, policies })
     }
 
     /// The digest that a set has with this lock's files; `None` where the lock lacks one of its policies.
     #[must_use]
     pub fn digest_of(&self, definition: &SetDefinition) -> Option<Sha256> {
         let locked: Option<Vec<_>> = definition.policies().iter().map(|spec| self.policy(&spec.name)).collect();
-        Some(digest(definition, &locked?))
+        Some(digest(definition, &locked?, &self.keys))
     }
 
     /// The entry of a policy.
@@ -153,16 +163,34 @@ impl Lock {
                 found: None,
             });
         }
+        self.verify_keys(definition, manifest, &mut mismatches);
         let digest = self.digest_of(definition);
         if digest.is_some_and(|digest| digest != self.set_sha256) {
             mismatches.push(Mismatch {
                 file: manifest.into(),
-                what: "the set (its levels, tree, matchers, limits and waivers, and the lock's own entries)".into(),
+                what:
+                    "the set (its levels, tree, matchers, limits, waivers and trust rules, and the lock's own entries)"
+                        .into(),
                 expected: Some(self.set_sha256.to_string()),
                 found: digest.map(|digest| digest.to_string()),
             });
         }
         mismatches
+    }
+
+    fn verify_keys(&self, definition: &SetDefinition, manifest: &str, mismatches: &mut Vec<Mismatch>) {
+        let text = |id: Option<&Sha256>| id.map(ToString::to_string);
+        for key in &definition.trust().keys {
+            let (expected, found) = (self.keys.get(&key.name), definition.key_ids().get(&key.name));
+            if expected.is_none() || expected != found {
+                let (file, what) = key_of(key, manifest);
+                mismatches.push(Mismatch { file, what, expected: text(expected), found: text(found) });
+            }
+        }
+        for (name, id) in self.keys.iter().filter(|(name, _)| definition.trust().key(name).is_none()) {
+            let what = format!("the key {name:?}");
+            mismatches.push(Mismatch { file: manifest.into(), what, expected: text(Some(id)), found: None });
+        }
     }
 
     /// The lock as TOML. The same set gives the same bytes.
@@ -171,6 +199,12 @@ impl Lock {
         let mut out = String::from(HEADER);
         _ = writeln!(out, "portcullis-lock = 1\n\n[set]\nname = {}", string(&self.name));
         _ = writeln!(out, "sha256 = \"{}\"", self.set_sha256);
+        if !self.keys.is_empty() {
+            out.push_str("\n[keys]\n");
+            for (name, id) in &self.keys {
+                _ = writeln!(out, "{} = \"{id}\"", name.to_toml_key());
+            }
+        }
         for policy in &self.policies {
             _ = writeln!(out, "\n[[policy]]\nname = {}", string(&policy.name));
             _ = writeln!(out, "module-sha256 = \"{}\"", policy.module_sha256);
@@ -308,8 +342,16 @@ fn document_of(spec: &PolicySpec, name: &str, file: &str) -> (String, String) {
     (file.into(), format!("the document {name:?} of {:?}", spec.name))
 }
 
+fn key_of(key: &TrustKey, manifest: &str) -> (String, String) {
+    let file = match &key.source {
+        KeySource::Inline(_) => manifest,
+        KeySource::File(file) => file,
+    };
+    (file.into(), format!("the key {:?}", key.name))
+}
+
 fn read_lock(reader: &mut Reader, root: &Table<'_>) -> Option<Lock> {
-    reader.keys(root, &["portcullis-lock", "set", "policy"]);
+    reader.keys(root, &["portcullis-lock", "set", "keys", "policy"]);
     match root.entries.get("portcullis-lock") {
         None => reader.missing(root, "portcullis-lock", REWRITE),
         Some(item) => {
@@ -326,6 +368,8 @@ fn read_lock(reader: &mut Reader, root: &Table<'_>) -> Option<Lock> {
     reader.keys(&set, &["name", "sha256"]);
     let name = reader.required_string(&set, "name", REWRITE);
     let set_sha256 = required_sha256(reader, &set, "sha256");
+    let keys = root.entries.get("keys").and_then(|item| reader.table(item, "`keys`", REWRITE));
+    let keys = keys.map(|table| read_digests(reader, &table)).unwrap_or_default();
     let mut policies = Vec::new();
     let mut names = BTreeSet::new();
     let tables = root.entries.get("policy").and_then(|item| reader.array(item, "`policy`", REWRITE));
@@ -338,7 +382,7 @@ fn read_lock(reader: &mut Reader, root: &Table<'_>) -> Option<Lock> {
             policies.push(policy);
         }
     }
-    Some(Lock { name: name?.into(), set_sha256: set_sha256?, policies })
+    Some(Lock { name: name?.into(), set_sha256: set_sha256?, keys, policies })
 }
 
 fn read_policy(reader: &mut Reader, table: &Table<'_>) -> Option<LockedPolicy> {
@@ -352,12 +396,8 @@ fn read_policy(reader: &mut Reader, table: &Table<'_>) -> Option<LockedPolicy> {
     });
     let oci = table.entries.get("oci").and_then(|item| reader.table(item, "`oci`", REWRITE));
     let oci = oci.and_then(|table| read_pin(reader, &table));
-    let mut data = BTreeMap::new();
-    if let Some(documents) = table.entries.get("data").and_then(|item| reader.table(item, "`data`", REWRITE)) {
-        for (key, item) in documents.entries.iter() {
-            data.extend(sha256_of(reader, item).map(|digest| (key.get_ref().to_string(), digest)));
-        }
-    }
+    let documents = table.entries.get("data").and_then(|item| reader.table(item, "`data`", REWRITE));
+    let data = documents.map(|table| read_digests(reader, &table)).unwrap_or_default();
     Some(LockedPolicy {
         name: name?.into(),
         module_sha256: module_sha256?,
@@ -372,12 +412,20 @@ fn read_pin(reader: &mut Reader, table: &Table<'_>) -> Option<OciPin> {
     reader.keys(table, &["reference", "manifest-sha256"]);
     let reference = reader.required_string(table, "reference", REWRITE);
     if let Some(reference) = reference
-        && !OciReference::of_module(reference).is_some_and(|reference| reference.is_ok())
+        && OciReference::of_module(reference).is_none_or(|reference| reference.is_err())
     {
         reader.report(table.span.clone(), format!("{reference:?} is no reference"), REWRITE);
     }
     let manifest_sha256 = required_sha256(reader, table, "manifest-sha256");
     Some(OciPin { reference: reference?.into(), manifest_sha256: manifest_sha256? })
+}
+
+fn read_digests(reader: &mut Reader, table: &Table<'_>) -> BTreeMap<String, Sha256> {
+    let mut digests = BTreeMap::new();
+    for (key, item) in table.entries.iter() {
+        digests.extend(sha256_of(reader, item).map(|digest| (key.get_ref().to_string(), digest)));
+    }
+    digests
 }
 
 fn required_sha256(reader: &mut Reader, table: &Table<'_>, key: &str) -> Option<Sha256> {

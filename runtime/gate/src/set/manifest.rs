@@ -9,6 +9,7 @@ use toml::de::DeValue;
 
 use super::check::{self, Place, Problem};
 use super::manifest_tree::TreeReader;
+use super::manifest_trust::read_trust;
 use super::read::{self, Item, Reader, Table, kind, nearest};
 use super::source::{Mark, SourceError};
 use super::when::{Absent, FIELD_NAMES, Field, Pattern, When};
@@ -69,6 +70,22 @@ fn warnings(definition: &SetDefinition, places: &Places<'_>, now: Timestamp) -> 
             span: places.of(Place::Set("")),
         });
     }
+    if !definition.trust().asks() && !definition.trust().keys.is_empty() {
+        warnings.push(Mark {
+            message: "nothing asks for what these keys sign".into(),
+            help: "add a [[trust]] that says which modules need whose signatures and reviews".into(),
+            span: places.of(Place::Set("keys")),
+        });
+    }
+    for (place, key) in definition.trust().keys.iter().enumerate() {
+        if let Some(until) = key.not_after.filter(|until| *until <= now) {
+            warnings.push(Mark {
+                message: format!("the key {:?} ended at {until}: what it signed does not count", key.name),
+                help: "have another key sign and review, and remove this one".into(),
+                span: places.of(Place::Key(place, "not-after")),
+            });
+        }
+    }
     for (place, waiver) in definition.waivers().iter().enumerate() {
         if waiver.is_expired(now) {
             warnings.push(Mark {
@@ -88,6 +105,8 @@ struct Places<'t> {
     waivers: Vec<Table<'t>>,
     nodes: Vec<Table<'t>>,
     leaves: Vec<Range<usize>>,
+    keys: Vec<Table<'t>>,
+    trust: Vec<Table<'t>>,
 }
 
 impl Places<'_> {
@@ -97,6 +116,8 @@ impl Places<'_> {
             Place::Policy(policy, key) => (self.policies.get(policy), key, "name"),
             Place::Waiver(waiver, key) => (self.waivers.get(waiver), key, "code"),
             Place::Node(node, key) => (self.nodes.get(node), key, ""),
+            Place::Key(one, key) => (self.keys.get(one), key, ""),
+            Place::Trust(rule, key) => (self.trust.get(rule), key, "modules"),
             Place::Leaf(leaf) => return self.leaves.get(leaf).or(self.leaves.last()).cloned().unwrap_or_default(),
         };
         let Some(table) = table else { return self.root.span.clone() };
@@ -134,6 +155,7 @@ fn read_set<'t>(reader: &mut Reader, root: &Table<'t>) -> (SetParts, Places<'t>)
     let valid_for = valid_for.and_then(|item| reader.unsigned(item, "`valid-for-seconds`", "give 1 to 86,400 seconds"));
     let valid_for_seconds = valid_for.map_or(DEFAULT_VALID_FOR_SECONDS, |n| u32::try_from(n).unwrap_or(u32::MAX));
     let masks = read_masks(reader, root);
+    let (trust, keys, trust_tables) = read_trust(reader, root);
     let mut limits = Limits::default();
     read_limits(reader, root, &mut limits);
 
@@ -161,13 +183,21 @@ fn read_set<'t>(reader: &mut Reader, root: &Table<'t>) -> (SetParts, Places<'t>)
     parts.valid_for_seconds = valid_for_seconds;
     parts.waivers = waivers;
     parts.masks = masks;
+    parts.trust = trust;
     if let Some(node) = in_manifest {
         parts.root = node;
     }
-    (parts, Places { root: root.clone(), policies: tables, waivers: waiver_tables, nodes, leaves })
+    let (root, policies, waivers, trust) = (root.clone(), tables, waiver_tables, trust_tables);
+    (parts, Places { root, policies, waivers, nodes, leaves, keys, trust })
 }
 
-fn tables_of<'t>(reader: &mut Reader, root: &Table<'t>, key: &str, what: &'static str, help: &str) -> Vec<Table<'t>> {
+pub(super) fn tables_of<'t>(
+    reader: &mut Reader,
+    root: &Table<'t>,
+    key: &str,
+    what: &'static str,
+    help: &str,
+) -> Vec<Table<'t>> {
     let Some(item) = root.entries.get(key) else { return Vec::new() };
     let items = reader.array(item, &format!("`{key}`"), help).unwrap_or_default();
     items.iter().filter_map(|item| reader.table(item, what, help)).collect()
@@ -404,8 +434,20 @@ fn to_json(reader: &mut Reader, item: &Item<'_>) -> Option<Value> {
     Some(value)
 }
 
-const SET_KEYS: [&str; 9] =
-    ["portcullis", "name", "absent", "valid-for-seconds", "mask", "limits", "policy", "tree", "waiver"];
+const SET_KEYS: [&str; 12] = [
+    "portcullis",
+    "name",
+    "absent",
+    "valid-for-seconds",
+    "mask",
+    "trust-default",
+    "limits",
+    "policy",
+    "tree",
+    "waiver",
+    "keys",
+    "trust",
+];
 const POLICY_KEYS: [&str; 8] = ["name", "module", "enforce", "when", "settings", "settings-file", "data", "limits"];
 const WAIVER_KEYS: [&str; 7] = ["policy", "code", "when", "becomes", "reason", "owner", "until"];
 const ABSENT_HELP: &str =

@@ -1,13 +1,16 @@
 //! A policy set: what to run, how to combine it, what is waived, and the digests that pin it.
 
 mod check;
+mod check_trust;
 mod digest;
 mod lock;
 mod manifest;
 mod manifest_tree;
+mod manifest_trust;
 mod read;
 mod source;
 mod tree;
+mod trust;
 mod waiver;
 mod when;
 
@@ -24,6 +27,10 @@ pub use lock::{FoundPolicy, Lock, LockedPolicy, Mismatch, OciPin};
 pub use manifest::Manifest;
 pub use source::{Mark, SourceError};
 pub use tree::{MAX_TREE_DEPTH, Member, Node, Rule};
+pub use trust::{
+    KeySource, MAX_TRUST_KEYS, MAX_TRUST_RULES, ModulePattern, Reviewers, Trust, TrustDefault, TrustKey, TrustRule,
+    normal_module,
+};
 pub use waiver::Waiver;
 pub use when::{Absent, FIELD_NAMES, Field, Pattern, When};
 
@@ -34,6 +41,8 @@ pub struct SetDefinition {
     parts: SetParts,
     /// For each policy, the waivers that name it, by their place.
     waivers_of: Vec<Vec<usize>>,
+    /// The ids of the trusted keys, by name: of those in the manifest, and of those that were found since.
+    key_ids: BTreeMap<String, Sha256>,
 }
 
 /// The parts of a [`SetDefinition`], unchecked.
@@ -53,6 +62,8 @@ pub struct SetParts {
     pub waivers: Vec<Waiver>,
     /// What of a request is masked before it is decided.
     pub masks: Vec<Mask>,
+    /// Whose signatures and reviews modules need.
+    pub trust: Trust,
 }
 
 /// One policy of a set.
@@ -131,7 +142,12 @@ impl SetDefinition {
                 waivers.push(place);
             }
         }
-        Ok(SetDefinition { parts, waivers_of })
+        let inline = parts.trust.keys.iter().filter_map(|key| match &key.source {
+            KeySource::Inline(public) => Some((key.name.clone(), public.id())),
+            KeySource::File(_) => None,
+        });
+        let key_ids = inline.collect();
+        Ok(SetDefinition { parts, waivers_of, key_ids })
     }
 
     /// The set's name.
@@ -176,6 +192,27 @@ impl SetDefinition {
         &self.parts.masks
     }
 
+    /// Whose signatures and reviews modules need.
+    #[must_use]
+    pub fn trust(&self) -> &Trust {
+        &self.parts.trust
+    }
+
+    /// The ids of the trusted keys by name; those in files are there once [`SetDefinition::find_keys`] was told of them.
+    #[must_use]
+    pub fn key_ids(&self) -> &BTreeMap<String, Sha256> {
+        &self.key_ids
+    }
+
+    /// Says what the keys in files are. Those in the manifest stay what they are.
+    pub fn find_keys(&mut self, found: &BTreeMap<String, Sha256>) {
+        for key in &self.parts.trust.keys {
+            if let (KeySource::File(_), Some(id)) = (&key.source, found.get(&key.name)) {
+                self.key_ids.insert(key.name.clone(), *id);
+            }
+        }
+    }
+
     /// The waivers that name a policy, with their place among all.
     pub(crate) fn waivers_of(&self, policy: usize) -> impl Iterator<Item = (usize, &Waiver)> {
         let places = self.waivers_of.get(policy).map_or(&[][..], Vec::as_slice);
@@ -218,6 +255,7 @@ impl SetParts {
             root: Node { members, ..Node::default() },
             waivers: Vec::new(),
             masks: Vec::new(),
+            trust: Trust::default(),
         }
     }
 }
@@ -239,3 +277,5 @@ pub const DEFAULT_VALID_FOR_SECONDS: u32 = 300;
 mod lock_tests;
 #[cfg(test)]
 mod manifest_tests;
+#[cfg(test)]
+mod trust_tests;

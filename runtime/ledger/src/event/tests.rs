@@ -58,7 +58,9 @@ fn an_event_is_made_of_what_the_decision_says_when_it_is_read() {
 #[test]
 fn every_type_is_read_as_it_was_written() {
     let kinds: Vec<_> = events().iter().map(Event::kind).collect();
-    assert_eq!(kinds, ["policy-set.activated", "decision", "replay.checked", "request.erased", "key.rotated"]);
+    let expected =
+        ["policy-set.activated", "decision", "replay.checked", "request.erased", "key.rotated", "policy.reviewed"];
+    assert_eq!(kinds, expected);
     for event in events() {
         let bytes = event.encode().unwrap();
         assert_eq!(Event::decode(&bytes), Ok(event.clone()));
@@ -114,6 +116,19 @@ fn only_the_one_spelling_is_read() {
         assert_ne!(other, decision);
         assert!(Event::decode(other.as_bytes()).is_err(), "{other}");
     }
+}
+
+/// Ledgers that were written before sets had evidence have activations without it.
+#[test]
+fn an_activation_without_evidence_is_written_as_it_always_was() {
+    let Body::PolicySetActivated(mut body) = events().remove(0).body else { panic!() };
+    body.evidence_sha256 = None;
+    let event = Event { body: Body::PolicySetActivated(body), ..events().remove(0) };
+    let bytes = event.encode().unwrap();
+    assert!(!String::from_utf8(bytes.clone()).unwrap().contains("evidence"));
+    assert_eq!(Event::decode(&bytes), Ok(event));
+    let null = String::from_utf8(bytes).unwrap().replace(r#""lock_sha256""#, r#""evidence_sha256":null,"lock_sha256""#);
+    assert!(matches!(Event::decode(null.as_bytes()), Err(FormatError::NotCanonical { .. })));
 }
 
 #[test]
@@ -184,6 +199,7 @@ fn value_of(body: &Body) -> Value {
     let value = match body {
         Body::PolicySetActivated(body) => serde_json::to_value(body),
         Body::Decision(body) => serde_json::to_value(body),
+        Body::PolicyReviewed(body) => serde_json::to_value(body),
         Body::ReplayChecked(body) => serde_json::to_value(body),
         Body::RequestErased(body) => serde_json::to_value(body),
         Body::KeyRotated(body) => serde_json::to_value(body),

@@ -26,7 +26,7 @@ fn receipt(outcome: Outcome) -> Receipt {
 }
 
 fn payload(envelope: &Envelope) -> Value {
-    serde_json::from_slice(envelope.open(key().verifier()).unwrap()).unwrap()
+    serde_json::from_slice(dsse::open(&envelope, key().verifier()).unwrap()).unwrap()
 }
 
 fn canonical(value: &Value) -> Vec<u8> {
@@ -41,7 +41,7 @@ fn proves_a_decision() {
         // The policy that faults is advisory: an allow becomes a warning.
         let expected = outcome.max(Outcome::Warn);
         assert_eq!((verified.outcome(), verified.proceeds()), (expected, expected.proceeds()));
-        assert_eq!((verified.index(), verified.checkpoint().size()), (3, 6));
+        assert_eq!((verified.index(), verified.checkpoint().size()), (3, 7));
         let decision: Value = serde_json::from_slice(verified.decision()).unwrap();
         assert_eq!(decision["outcome"], expected.as_str());
         assert_eq!(decision["proceed"], expected.proceeds());
@@ -73,7 +73,7 @@ fn the_statements_are_written_like_this() {
     let subject = serde_json::json!([{ "name": "request", "digest": { "sha256": Sha256::of(&request()) } }]);
     assert_eq!(statement["subject"], subject);
     assert_eq!(statement["predicate"]["ledger"]["origin"], "gate.example.com/log");
-    let decision = Sha256::of(receipt.file.decision.open(key().verifier()).unwrap());
+    let decision = Sha256::of(dsse::open(&receipt.file.decision, key().verifier()).unwrap());
     let expected = serde_json::json!({
         "_type": "https://in-toto.io/Statement/v1",
         "subject": subject,
@@ -219,8 +219,8 @@ fn every_field_of_the_decision_statement_counts() {
         }
         let payload = canonical(&changed);
         let mut forged = receipt.clone();
-        forged.file.summary = Envelope::sign(refit(&receipt, &payload), &key);
-        forged.file.decision = Envelope::sign(payload, &key);
+        forged.file.summary = dsse::sign(refit(&receipt, &payload), &key);
+        forged.file.decision = dsse::sign(payload, &key);
         let error = forged.verify(key.verifier()).expect_err(&what);
         assert!(
             !matches!(error, VerifyError::Mismatch { what: "the summary", .. }),
@@ -249,7 +249,7 @@ fn every_field_of_the_summary_counts() {
         change(&mut changed);
         assert_ne!(changed, summary, "{what}");
         let mut forged = receipt.clone();
-        forged.file.summary = Envelope::sign(canonical(&changed), &key);
+        forged.file.summary = dsse::sign(canonical(&changed), &key);
         let expected = VerifyError::Mismatch { what: "the summary", reference: "the decision" };
         assert_eq!(forged.verify(key.verifier()), Err(expected), "{what}");
     }

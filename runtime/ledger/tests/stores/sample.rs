@@ -132,6 +132,7 @@ pub fn activation(n: u64) -> Entry {
         sha256: Sha256::of(b"set"),
         manifest_sha256: manifest.sha256(),
         lock_sha256: lock.sha256(),
+        evidence_sha256: None,
         policies: vec![PolicyFiles {
             name: "rule".to_owned(),
             module_sha256: Some(module().sha256()),

@@ -5,17 +5,21 @@ use ::base64::Engine as _;
 use ::base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-pub(crate) fn encode(bytes: &[u8]) -> String {
+/// Padded base64 of bytes.
+#[must_use]
+pub fn encode(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
+/// The bytes of padded base64; `None` for any other spelling.
+#[must_use]
+pub fn decode(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok()
 }
 
 /// Bytes that are base64 text in JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Base64(pub Vec<u8>);
+pub struct Base64(pub Vec<u8>);
 
 impl Serialize for Base64 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

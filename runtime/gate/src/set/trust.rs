@@ -1,0 +1,276 @@
+//! Whom a set believes: keys, and which modules need whose signatures and reviews.
+
+use jiff::Timestamp;
+
+use crate::key::PublicKey;
+
+/// What modules of a set need before they are loaded. Without rules, nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trust {
+    /// The keys by name, sorted by it.
+    pub keys: Vec<TrustKey>,
+    /// Every rule that matches a module must be met, in any order.
+    pub rules: Vec<TrustRule>,
+    /// What becomes of modules that no rule matches, where there are rules.
+    pub default: TrustDefault,
+}
+
+/// A key that signs or reviews.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustKey {
+    /// 1 to 64 bytes of `a-z 0-9 - _ .`.
+    pub name: String,
+    /// Where the key is.
+    pub source: KeySource,
+    /// From then on, by the host's clock when the set is loaded, nothing counts that it signed.
+    pub not_after: Option<Timestamp>,
+}
+
+/// Where a key is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// In the manifest.
+    Inline(PublicKey),
+    /// In a file relative to the manifest.
+    File(String),
+}
+
+/// Which modules need what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustRule {
+    /// At least one.
+    pub modules: Vec<ModulePattern>,
+    /// Names of keys, one of which must have signed the module; none: no signature is needed.
+    pub signed_by: Vec<String>,
+    /// Who must have reviewed it.
+    pub reviewed_by: Option<Reviewers>,
+}
+
+/// A number of reviews by different keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reviewers {
+    /// How many: 1 to the number of keys.
+    pub any: u32,
+    /// Names of keys.
+    pub of: Vec<String>,
+}
+
+/// What becomes of a module that no rule matches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TrustDefault {
+    /// It is not loaded.
+    #[default]
+    Refuse,
+    /// It is loaded; the lock alone pins it.
+    Accept,
+}
+
+/// A pattern of `module` values: `*` is any characters but a slash, `?` one of them, `**` any number of folders, `[..]` one
+/// of those characters. Upper and lower case are the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModulePattern {
+    text: String,
+    normal: String,
+    pattern: glob::Pattern,
+}
+
+impl Trust {
+    /// Whether modules are asked for evidence.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        !self.rules.is_empty()
+    }
+
+    /// The key of that name.
+    #[must_use]
+    pub fn key(&self, name: &str) -> Option<&TrustKey> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+}
+
+impl TrustDefault {
+    /// As it is written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            TrustDefault::Refuse => "refuse",
+            TrustDefault::Accept => "accept",
+        }
+    }
+}
+
+impl ModulePattern {
+    /// Checks a pattern and brings it into its normal form.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn new(text: &str) -> Result<ModulePattern, &'static str> {
+        if text.is_empty() || text.len() > MAX_PATTERN_BYTES || text.chars().any(char::is_control) {
+            return Err("is empty, longer than 1,024 bytes, or has control characters");
+        }
+        let up_from_wildcard = text.split('/').skip_while(|part| !part.contains(WILDCARDS)).any(|part| part == "..");
+        if up_from_wildcard {
+            return Err("goes up after a wildcard");
+        }
+        let normal = normal_module(text).ok_or("has an empty part, or one of dots, after ://")?;
+        let pattern = glob::Pattern::new(&normal).map_err(|error| error.msg)?;
+        Ok(ModulePattern { text: text.into(), normal, pattern })
+    }
+
+    /// As it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The folder before the first wildcard, and the rest: what may be resolved on a disk, and what may not. `None` for
+    /// what is no path.
+    #[must_use]
+    pub fn folder(&self) -> Option<(&str, &str)> {
+        if self.normal.contains("://") {
+            return None;
+        }
+        let literal = self.normal.find(WILDCARDS).unwrap_or(self.normal.len());
+        let slash = self.normal.get(..literal)?.rfind('/');
+        match slash {
+            None => Some((".", &self.normal)),
+            Some(0) => Some(("/", self.normal.get(1..)?)),
+            Some(at) => Some((self.normal.get(..at)?, self.normal.get(at.checked_add(1)?..)?)),
+        }
+    }
+
+    /// Whether a module of that normal form is meant.
+    #[must_use]
+    pub fn matches(&self, normal: &str) -> bool {
+        self.pattern.matches_with(normal, MATCHING)
+    }
+
+    /// The same pattern below a folder that was resolved, as [`ModulePattern::folder`] gives the rest.
+    #[must_use]
+    pub fn matches_below(folder: &str, rest: &str, resolved: &str) -> bool {
+        let folder = glob::Pattern::escape(folder.trim_end_matches('/'));
+        glob::Pattern::new(&format!("{folder}/{rest}")).is_ok_and(|pattern| pattern.matches_with(resolved, MATCHING))
+    }
+}
+
+/// The one spelling of a `module` value that patterns are compared with: no empty parts and none of dots, but for `..` at
+/// the start. `None` for what has a scheme and such parts all the same.
+///
+/// What lies behind links is not known here: whoever can look compares the resolved path too.
+#[must_use]
+pub fn normal_module(text: &str) -> Option<String> {
+    if let Some((scheme, rest)) = text.split_once("://") {
+        let odd = |part: &str| matches!(part, "" | "." | "..");
+        return (!rest.split('/').any(odd)).then(|| format!("{}://{rest}", scheme.to_ascii_lowercase()));
+    }
+    let absolute = text.starts_with('/');
+    let mut parts: Vec<&str> = Vec::new();
+    for part in text.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => _ = parts.pop(),
+            ".." if absolute => {}
+            part => parts.push(part),
+        }
+    }
+    Some(format!("{}{}", if absolute { "/" } else { "" }, parts.join("/")))
+}
+
+/// Most keys and most rules of a set.
+pub const MAX_TRUST_KEYS: usize = 256;
+/// Most rules of a set.
+pub const MAX_TRUST_RULES: usize = 256;
+/// Longest pattern, in bytes.
+const MAX_PATTERN_BYTES: usize = 1024;
+const WILDCARDS: [char; 3] = ['*', '?', '['];
+const MATCHING: glob::MatchOptions =
+    glob::MatchOptions { case_sensitive: false, require_literal_separator: true, require_literal_leading_dot: false };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, module: &str) -> bool {
+        ModulePattern::new(pattern).unwrap().matches(&normal_module(module).unwrap())
+    }
+
+    #[test]
+    fn a_module_has_one_spelling() {
+        for (text, normal) in [
+            ("a.wasm", "a.wasm"),
+            ("./a.wasm", "a.wasm"),
+            ("./x/../policies/a.wasm", "policies/a.wasm"),
+            ("policies//a.wasm", "policies/a.wasm"),
+            ("policies/./a.wasm", "policies/a.wasm"),
+            ("../x/../../y/a.wasm", "../../y/a.wasm"),
+            ("x/../../a.wasm", "../a.wasm"),
+            ("/x/../../a.wasm", "/a.wasm"),
+            ("//srv/a.wasm", "/srv/a.wasm"),
+            ("OCI://registry.example.com/p/a:1", "oci://registry.example.com/p/a:1"),
+        ] {
+            assert_eq!(normal_module(text).as_deref(), Some(normal), "{text}");
+            assert_eq!(normal_module(normal).as_deref(), Some(normal));
+        }
+        for text in ["oci://r/p/../q/a", "oci://r/p/./a", "oci://r//a", "oci:///a", "oci://r/a/"] {
+            assert_eq!(normal_module(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn no_spelling_of_a_path_evades_a_pattern() {
+        for module in [
+            "../policies/a.wasm",
+            "./../policies/a.wasm",
+            ".././policies//a.wasm",
+            "x/../../policies/a.wasm",
+            "../policies/x/../a.wasm",
+            "../x/../policies/./a.wasm",
+            "../Policies/A.WASM",
+        ] {
+            assert!(matches("../policies/*.wasm", module), "{module}");
+            assert!(matches("./x/../../policies/?.wasm", module), "{module}");
+        }
+        for module in ["policies/a.wasm", "../policies/x/a.wasm", "../policies2/a.wasm", "../../policies/a.wasm"] {
+            assert!(!matches("../policies/*.wasm", module), "{module}");
+        }
+        assert!(matches("../policies/**/*.wasm", "../policies/x/y/a.wasm"));
+        assert!(matches("../policies/**/*.wasm", "../policies/a.wasm"));
+        assert!(matches("oci://registry.example.com/policies/*", "oci://REGISTRY.example.com/policies/a:1@sha256:00"));
+        assert!(!matches("oci://registry.example.com/policies/*", "oci://registry.example.com.evil/policies/a"));
+        assert!(!matches("oci://registry.example.com/policies/*", "oci://registry.example.com/policies/x/a"));
+        assert!(!matches("*", "oci://registry.example.com/a"));
+    }
+
+    #[test]
+    fn a_pattern_has_a_folder_that_can_be_resolved() {
+        for (pattern, folder) in [
+            ("a.wasm", Some((".", "a.wasm"))),
+            ("../p/*.wasm", Some(("../p", "*.wasm"))),
+            ("/srv/**/x?.wasm", Some(("/srv", "**/x?.wasm"))),
+            ("/*.wasm", Some(("/", "*.wasm"))),
+            ("p*/q/*.wasm", Some((".", "p*/q/*.wasm"))),
+            ("oci://r/*", None),
+        ] {
+            assert_eq!(ModulePattern::new(pattern).unwrap().folder(), folder, "{pattern}");
+        }
+        assert!(ModulePattern::matches_below("/srv/[x]", "*.wasm", "/srv/[x]/a.wasm"));
+        assert!(!ModulePattern::matches_below("/srv/[x]", "*.wasm", "/srv/x/a.wasm"));
+        assert!(ModulePattern::matches_below("/", "*.wasm", "/a.wasm"));
+    }
+
+    #[test]
+    fn what_is_no_pattern_is_refused() {
+        for (text, says) in [
+            ("", "empty"),
+            ("a\nb", "control"),
+            (&"a".repeat(1025), "longer"),
+            ("p/*/../a", "goes up"),
+            ("p/**a", "recursive wildcards"),
+            ("p/[a", "invalid range"),
+            ("oci://r/../a", "of dots"),
+        ] {
+            let error = ModulePattern::new(text).expect_err(text);
+            assert!(error.contains(says), "{text}: {error}");
+        }
+    }
+}

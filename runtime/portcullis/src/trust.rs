@@ -1,0 +1,209 @@
+//! Whether the modules of a set have the signatures and reviews that its trust rules ask for.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use portcullis_attest::{Bundle, Evidence, NamedKey, judge};
+use portcullis_gate::{
+    KeySource, MAX_PUBLIC_KEY_BYTES, ModulePattern, PolicySpec, PublicKey, SetDefinition, Sha256, TrustDefault,
+    TrustRule, normal_module,
+};
+
+use crate::ReadFiles;
+use crate::trust_record::{PolicyEvidence, SetEvidence};
+
+/// The code of a set that is not loaded because a module lacks evidence.
+pub const LOAD_TRUST: &str = "load.trust";
+
+/// Most bytes of the evidence of a set.
+const MAX_SET_EVIDENCE_BYTES: usize = 64 << 20;
+
+/// A module that lacks evidence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Untrusted {
+    /// The policy's name in the set.
+    pub policy: String,
+    /// Its module, as in the manifest.
+    pub module: String,
+    /// The module's digest; `None` where it could not be read.
+    pub sha256: Option<Sha256>,
+    /// What is needed and what was found, a line each; or why nothing was looked for.
+    pub lacks: Vec<String>,
+    /// Evidence that proves nothing of the module, by file, and why.
+    pub useless: Vec<(String, String)>,
+}
+
+impl fmt::Display for Untrusted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sha256 = self.sha256.map(|sha256| format!(", sha256 {sha256}")).unwrap_or_default();
+        write!(f, "  {} (policy {:?}{sha256})", self.module, self.policy)?;
+        for lack in &self.lacks {
+            write!(f, "\n    {lack}")?;
+        }
+        for (file, why) in &self.useless {
+            write!(f, "\n    {file} does not count: {why}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads the keys of a set, and tells its definition what they are.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub(crate) fn read_keys(definition: &mut SetDefinition, files: &dyn ReadFiles) -> Result<Vec<NamedKey>, Vec<String>> {
+    let mut problems = Vec::new();
+    let mut keys: Vec<NamedKey> = Vec::new();
+    for key in &definition.trust().keys {
+        let public = match &key.source {
+            KeySource::Inline(public) => Ok(public.clone()),
+            KeySource::File(file) => read_key(files, file).map_err(|problem| format!("{file}: {problem}")),
+        };
+        let public = public.and_then(|public| match keys.iter().find(|other| other.key == public) {
+            Some(other) => Err(format!("it is the same key as {:?}: under two names it would count twice", other.name)),
+            None => Ok(public),
+        });
+        match public {
+            Ok(public) => keys.push(NamedKey { name: key.name.clone(), key: public, not_after: key.not_after }),
+            Err(problem) => problems.push(format!("the key {:?}: {problem}", key.name)),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    definition.find_keys(&keys.iter().map(|key| (key.name.clone(), key.key.id())).collect());
+    Ok(keys)
+}
+
+fn read_key(files: &dyn ReadFiles, file: &str) -> Result<PublicKey, String> {
+    let bytes = files.read(file, MAX_PUBLIC_KEY_BYTES).map_err(|error| error.to_string())?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| "not UTF-8".to_owned())?;
+    PublicKey::parse(text).map_err(str::to_owned)
+}
+
+/// Checks every policy. `modules` are the digests of what was read for each, in the manifest's order. What is to be
+/// recorded of it; `None` where the set asks for nothing.
+///
+/// # Errors
+/// Every module that lacks something.
+pub(crate) fn check(
+    definition: &SetDefinition,
+    keys: Vec<NamedKey>,
+    modules: impl IntoIterator<Item = Option<Sha256>>,
+    files: &dyn ReadFiles,
+    now: Timestamp,
+) -> Result<Option<SetEvidence>, Vec<Untrusted>> {
+    if !definition.trust().asks() {
+        return Ok(None);
+    }
+    let mut untrusted = Vec::new();
+    let mut policies = BTreeMap::new();
+    let mut bytes = 0_usize;
+    let modules = modules.into_iter().chain(std::iter::repeat(None));
+    for (spec, sha256) in definition.policies().iter().zip(modules) {
+        match check_policy(spec, sha256, definition, &keys, files, now) {
+            Ok(Some(evidence)) => {
+                bytes = bytes.saturating_add(evidence.bytes());
+                policies.insert(spec.name.clone(), evidence);
+            }
+            Ok(None) => {}
+            Err((lacks, useless)) => {
+                let (policy, module) = (spec.name.clone(), spec.module.clone());
+                untrusted.push(Untrusted { policy, module, sha256, lacks, useless });
+            }
+        }
+    }
+    if bytes > MAX_SET_EVIDENCE_BYTES {
+        untrusted.push(Untrusted {
+            policy: definition.name().into(),
+            module: "all modules".into(),
+            sha256: None,
+            lacks: vec![format!("{bytes} bytes of evidence, more than {MAX_SET_EVIDENCE_BYTES}")],
+            useless: Vec::new(),
+        });
+    }
+    if untrusted.is_empty() { Ok(Some(SetEvidence { keys, policies })) } else { Err(untrusted) }
+}
+
+/// What a module lacks, and the files that do not help.
+type Lacks = (Vec<String>, Vec<(String, String)>);
+
+fn check_policy(
+    spec: &PolicySpec,
+    sha256: Option<Sha256>,
+    definition: &SetDefinition,
+    keys: &[NamedKey],
+    files: &dyn ReadFiles,
+    now: Timestamp,
+) -> Result<Option<PolicyEvidence>, Lacks> {
+    let lacks = |lack: String| (vec![lack], Vec::new());
+    let trust = definition.trust();
+    let places = Places::of(spec, files).map_err(lacks)?;
+    let matching: Vec<(usize, &TrustRule)> =
+        trust.rules.iter().enumerate().filter(|(_, rule)| places.meant_by(&rule.modules, files)).collect();
+    if matching.is_empty() {
+        return match trust.default {
+            TrustDefault::Accept => Ok(None),
+            TrustDefault::Refuse => Err(lacks("no [[trust]] is about it, and trust-default is \"refuse\"".into())),
+        };
+    }
+    let Some(sha256) = sha256 else { return Err(lacks("it cannot be read".into())) };
+    let found = files.evidence(&spec.module).map_err(|error| lacks(format!("its evidence cannot be read: {error}")))?;
+    let mut evidence: Vec<Evidence> = Vec::new();
+    let mut bundles = Vec::new();
+    let mut useless = Vec::new();
+    for file in found {
+        let verified = file.bytes.and_then(|bytes| {
+            let bundle = Bundle::parse(&bytes).map_err(|error| error.to_string())?;
+            let one = bundle.verify(sha256, keys.iter().map(|key| &key.key)).map_err(|error| error.to_string())?;
+            let text = String::from_utf8(bytes).map_err(|error| error.to_string())?;
+            Ok((one, text))
+        });
+        match verified {
+            Ok((one, text)) => {
+                evidence.push(one);
+                bundles.push(text);
+            }
+            Err(why) => useless.push((file.name, why)),
+        }
+    }
+    let unmet = judge(sha256, matching.iter().map(|(_, rule)| *rule), &evidence, keys, now);
+    if !unmet.is_empty() {
+        return Err((unmet.iter().map(ToString::to_string).collect(), useless));
+    }
+    let rules = matching.into_iter().map(|(place, _)| place).collect();
+    Ok(Some(PolicyEvidence { module: sha256, rules, bundles }))
+}
+
+/// Where a module is: as the manifest writes it, in its one spelling, and behind all links.
+struct Places {
+    normal: String,
+    resolved: Option<PathBuf>,
+}
+
+impl Places {
+    fn of(spec: &PolicySpec, files: &dyn ReadFiles) -> Result<Places, String> {
+        let normal = normal_module(&spec.module).ok_or("its name has an empty part, or one of dots, after ://")?;
+        let resolved = if normal.contains("://") {
+            None
+        } else {
+            Some(files.resolved(&spec.module).map_err(|error| format!("it cannot be found: {error}"))?)
+        };
+        Ok(Places { normal, resolved })
+    }
+
+    fn meant_by(&self, patterns: &[ModulePattern], files: &dyn ReadFiles) -> bool {
+        let behind_links = |pattern: &ModulePattern, resolved: &Path| {
+            let Some((folder, rest)) = pattern.folder() else { return false };
+            let folder = files.resolved(folder).ok();
+            let texts = folder.as_deref().and_then(Path::to_str).zip(resolved.to_str());
+            texts.is_some_and(|(folder, resolved)| ModulePattern::matches_below(folder, rest, resolved))
+        };
+        patterns.iter().any(|pattern| {
+            pattern.matches(&self.normal)
+                || self.resolved.as_ref().is_some_and(|resolved| behind_links(pattern, resolved))
+        })
+    }
+}
