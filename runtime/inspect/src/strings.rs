@@ -242,7 +242,18 @@ mod tests {
 
     #[test]
     fn what_only_resembles_one_is_left_alone() {
-        for text in ["1.2.3.4.5", "256.1.1.1", "a::b::c", "core::fmt::Error", "main.rs", "a.come", "sample.rules.no-rule", "a.dev-x", "12:30:45", ""] {
+        for text in [
+            "1.2.3.4.5",
+            "256.1.1.1",
+            "a::b::c",
+            "core::fmt::Error",
+            "main.rs",
+            "a.come",
+            "sample.rules.no-rule",
+            "a.dev-x",
+            "12:30:45",
+            "",
+        ] {
             assert_eq!(found(text.as_bytes()), [], "{text}");
         }
         assert_eq!(found(b"https://a.example.com/"), [(StringKind::Url, "https://a.example.com/".into())]);

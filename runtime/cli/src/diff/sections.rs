@@ -89,7 +89,9 @@ fn trials(page: &mut Page, policies: &[Trial]) {
                 items.push(format!("{policy}: it is loaded{same}").into());
                 let more = new.iter().filter(|input| !old.contains(input));
                 items.extend(
-                    more.map(|input| Item::new(Tone::Look, format!("{policy}: new: {}  [it reads more]", shown(input)))),
+                    more.map(|input| {
+                        Item::new(Tone::Look, format!("{policy}: new: {}  [it reads more]", shown(input)))
+                    }),
                 );
                 let less = old.iter().filter(|input| !new.contains(input));
                 items.extend(less.map(|input| Item::from(format!("{policy}: gone: {}", shown(input)))));

@@ -54,7 +54,10 @@ fn more_that_it_can_do_is_marked() {
     let memory = only(&compare(&plain, &policy(&large)), Area::Limits);
     assert!(memory.what == "memory-mib" && memory.attention.is_some(), "{memory:?}");
     let refused = only(&compare(&plain, b"no module"), Area::Admission);
-    assert_eq!((refused.after.as_deref(), refused.attention), (Some("refused: load.format"), Some("it would not be loaded")));
+    assert_eq!(
+        (refused.after.as_deref(), refused.attention),
+        (Some("refused: load.format"), Some("it would not be loaded"))
+    );
 }
 
 #[test]
@@ -66,10 +69,13 @@ fn what_it_says_of_itself_is_compared() {
     assert!(only(&compare(&members(codes), &plain), Area::Codes).attention.unwrap().contains("waivers"));
     let data = r#","data":[{"name":"calendar"}]"#;
     assert!(only(&compare(&plain, &members(data)), Area::Data).attention.unwrap().contains("no longer load"));
-    let found = compare(&plain, &with_section(minimal(), "portcullis-policy", br#"{"name":"a.b","version":"2","inputs":[]}"#));
+    let found =
+        compare(&plain, &with_section(minimal(), "portcullis-policy", br#"{"name":"a.b","version":"2","inputs":[]}"#));
     let version = only(&found, Area::Description);
     assert_eq!((version.before.as_deref(), version.after.as_deref()), (Some("1"), Some("2")));
-    let history = policy(&format!(r#"(import "$root" "history" (func (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32))) {BODY}"#));
+    let history = policy(&format!(
+        r#"(import "$root" "history" (func (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32))) {BODY}"#
+    ));
     let announced = described(history, r#","inputs":[],"history":{"summary":"Counts."}"#);
     assert!(only(&compare(&plain, &announced), Area::History).attention.unwrap().contains("decided before"));
     assert_eq!(only(&compare(&minimal(), &with_section(minimal(), "x", b"")), Area::CustomSections).what, "x");
@@ -82,8 +88,10 @@ fn what_it_says_of_itself_is_compared() {
 #[test]
 fn schemas_are_compared_member_by_member() {
     let schema = |schema: &str| described(minimal(), &format!(r#","inputs":[],"settings_schema":{schema}"#));
-    let before = schema(r#"{"type":"object","properties":{"a":{"type":"string","maxLength":5},"b":{}},"required":["a"]}"#);
-    let after = schema(r#"{"type":"object","properties":{"a":{"type":"string","maxLength":9},"c":{}},"required":["c","a"]}"#);
+    let before =
+        schema(r#"{"type":"object","properties":{"a":{"type":"string","maxLength":5},"b":{}},"required":["a"]}"#);
+    let after =
+        schema(r#"{"type":"object","properties":{"a":{"type":"string","maxLength":9},"c":{}},"required":["c","a"]}"#);
     let found = compare(&before, &after);
     let listed: Vec<_> = found
         .changes

@@ -132,14 +132,20 @@ fn claims_of_origin_are_listed_as_claims() {
     );
     let found = reviewed(&with_section(component, ".dep-v0", &audit));
     let claims: Vec<_> = found.metadata_claims.iter().map(|one| (one.field.as_str(), one.value.as_str())).collect();
-    for claim in
-        [("source", "https://example.com/repo"), ("revision", "4f2a\\u{1b}[2J"), ("licenses", "MIT"), ("authors", "[\"ann\"]")]
-    {
+    for claim in [
+        ("source", "https://example.com/repo"),
+        ("revision", "4f2a\\u{1b}[2J"),
+        ("licenses", "MIT"),
+        ("authors", "[\"ann\"]"),
+    ] {
         assert!(claims.contains(&claim), "{claim:?}: {claims:?}");
     }
     assert!(!claims.iter().any(|(field, _)| *field == "homepage"));
     let packages = found.dependency_claims.unwrap().packages;
-    assert_eq!((packages[0].name.as_str(), packages[0].source.as_str(), packages[0].build), ("serde", "crates.io", false));
+    assert_eq!(
+        (packages[0].name.as_str(), packages[0].source.as_str(), packages[0].build),
+        ("serde", "crates.io", false)
+    );
 }
 
 #[test]
@@ -167,7 +173,8 @@ fn texts_in_data_are_found_with_their_place() {
 #[test]
 fn a_refused_module_is_described_as_far_as_it_can_be_read() {
     let description = br#"{"name":"a.b","version":"1","inputs":["/now"],"codes":[{"code":"a.b.c"}]}"#;
-    let world = "package portcullis:policy; world policy { import f: func(); export configure: func(settings: string); }";
+    let world =
+        "package portcullis:policy; world policy { import f: func(); export configure: func(settings: string); }";
     let module = r#"(module (import "$root" "f" (func)) (memory (export "memory") 1) (data (i32.const 0) "https://a.example.com/")
         (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) i32.const 8) (func (export "configure") (param i32 i32)))"#;
     let other = with_section(encode(world, module), "portcullis-policy", description);
