@@ -242,7 +242,7 @@ fn inputs(found: &mut Found, before: &DeclaredInputs, after: &DeclaredInputs) {
     let listed = |inputs: &DeclaredInputs| -> BTreeMap<String, String> {
         match inputs {
             DeclaredInputs::Listed(pointers) => {
-                let words = |pointer: &String| (pointer.clone(), crate::words::field(pointer));
+                let words = |pointer: &String| (pointer.clone(), crate::words::meaning(pointer).to_owned());
                 pointers.iter().map(words).collect()
             }
             DeclaredInputs::Unknown | DeclaredInputs::FromSettings => BTreeMap::new(),

@@ -34,9 +34,14 @@ pub(crate) fn export(name: &str) -> &'static str {
 
 /// A request field that a policy reads.
 pub(crate) fn field(pointer: &str) -> String {
+    if pointer.is_empty() { WHOLE_REQUEST.to_owned() } else { format!("{pointer}: {}", meaning(pointer)) }
+}
+
+/// What a request field holds.
+pub(crate) fn meaning(pointer: &str) -> &'static str {
     let mut segments = pointer.split('/').skip(1);
-    let meaning = match (segments.next(), segments.next()) {
-        (None, _) => return WHOLE_REQUEST.to_owned(),
+    match (segments.next(), segments.next()) {
+        (None, _) => WHOLE_REQUEST,
         (Some("subject"), Some("id")) => "who asks, by their id",
         (Some("subject"), Some("type")) => "what kind of caller asks",
         (Some("subject"), Some("properties")) => "what is said of who asks",
@@ -51,8 +56,7 @@ pub(crate) fn field(pointer: &str) -> String {
         (Some("context"), Some(_)) => "the circumstances",
         (Some("now"), _) => "the host's clock",
         (Some(_), _) => "no field that requests have",
-    };
-    format!("{pointer}: {meaning}")
+    }
 }
 
 /// What an admissible policy cannot do: the engine gives it nothing but what it imports of the contract.

@@ -1,5 +1,7 @@
 //! `portcullis inspect`: the report that a reviewer reads before a module goes into a policy set.
 
+#[cfg(test)]
+pub mod fixtures;
 mod html;
 pub mod human;
 mod origin;

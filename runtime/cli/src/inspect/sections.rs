@@ -187,7 +187,7 @@ fn recorded(page: &mut Page, usage: &Usage) {
     let codes = usage.codes.iter().map(|one| vec![shown(&one.code).into(), one.count.into()]);
     parts.push(Part::table(vec![words("code that it gave"), figures("times")], codes));
     if let Some(more @ 1..) = usage.codes_total.checked_sub(usage.codes.len() as u64) {
-        parts.push(Part::items([format!("and {more} more codes")]));
+        parts.push(Part::items([format!("codes that are not listed: {more}")]));
     }
     page.add("What it did in recorded decisions", None, parts);
 }

@@ -1,12 +1,20 @@
 //! The command as its callers see it: files in, exit codes and text out.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "tests"
+)]
 
 mod decide;
 mod inspect;
 mod ledger;
 mod lock;
 mod policy;
+mod review;
 mod site;
 mod trust;
 mod usage;
