@@ -135,6 +135,14 @@ impl Workspace {
         command
     }
 
+    /// The workspace's own, where it says one: `[workspace.metadata.portcullis] stack-kib = 512`. Not the package's: a
+    /// policy is to have the same bytes whether it is built alone or with others.
+    fn stack_bytes(&self) -> u64 {
+        let asked = self.metadata.workspace_metadata.pointer("/portcullis/stack-kib");
+        let kib = asked.and_then(serde_json::Value::as_u64).filter(|kib| (1..=MAX_STACK_KIB).contains(kib));
+        kib.unwrap_or(STACK_KIB).saturating_mul(1024)
+    }
+
     /// The compiler's flags, separated as cargo wants them.
     fn flags(&self, compiler: &Compiler) -> OsString {
         let mut folders: Vec<(PathBuf, String)> = self
@@ -150,7 +158,7 @@ impl Workspace {
             .collect();
         // The last that fits counts: folders inside folders come later.
         folders.sort();
-        let mut flags = OsString::from(STACK);
+        let mut flags = OsString::from(format!("-Clink-arg=-zstack-size={}", self.stack_bytes()));
         for (folder, name) in folders {
             flags.push("\u{1f}--remap-path-prefix=");
             flags.push(folder);
@@ -162,8 +170,10 @@ impl Workspace {
 }
 
 const SDK: &str = "portcullis-policy";
-/// 32 KiB: with static data it fits into the first page of memory, and the heap into the second.
-const STACK: &str = "-Clink-arg=-zstack-size=32768";
+/// With static data it fits into the first page of memory, and the heap into the second.
+const STACK_KIB: u64 = 32;
+/// Largest stack that a workspace can ask for.
+const MAX_STACK_KIB: u64 = 4096;
 /// `s` gives components of 25 to 120 KB; a crate over that can ask for `z` in its workspace's `profile.release.package`.
 const PROFILE: [&str; 7] = [
     "opt-level=\"s\"",

@@ -1,0 +1,292 @@
+//! From the request's fields to Cedar's principal, action, resource, context and entities.
+//!
+//! Cedar has neither null nor fractions. A member that is null is left out; a number with at most four decimal places becomes
+//! a `decimal`; any other is a fault, because a policy that never sees it might permit. Text stays text: no request can
+//! smuggle in an entity or another type by Cedar's JSON escapes.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::str::FromStr as _;
+
+use cedar_policy::{
+    Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression, Schema,
+};
+use portcullis_policy::prelude::*;
+
+use crate::load::chain;
+use crate::settings::{Settings, Source};
+
+/// Which request fields become what.
+pub struct Plan {
+    pub pointers: Vec<String>,
+    principal: Who,
+    action: usize,
+    resource: Who,
+    context: Record,
+    types: BTreeMap<String, String>,
+    action_type: EntityTypeName,
+}
+
+struct Who {
+    kind: usize,
+    id: usize,
+    attributes: Record,
+    parents: Vec<(EntityTypeName, usize)>,
+}
+
+enum Record {
+    /// All members of an object.
+    Whole(usize),
+    Members(Vec<(String, usize)>),
+}
+
+/// Why there is nothing to evaluate.
+pub enum Refusal {
+    /// The request does not fit: a finding.
+    Unfit { at: Option<String>, message: String },
+    /// The policy cannot judge: a fault.
+    Fault(String),
+}
+
+impl Plan {
+    /// # Errors
+    /// A name that is no Cedar type.
+    pub fn new(settings: &Settings) -> Result<Plan, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut pointers = Vec::new();
+        let mut who = |source: &Option<Source>, of: &str, pointers: &mut Vec<String>| {
+            let source = source.clone().unwrap_or_default();
+            let mut parents = Vec::new();
+            for (name, from) in &source.parents {
+                match type_name(name) {
+                    Ok(kind) => parents.push((kind, place(pointers, from.clone()))),
+                    Err(message) => problems.push(Problem::new(format!("/{of}/parents"), message)),
+                }
+            }
+            let request = if of == "principal" { "subject" } else { "resource" };
+            Who {
+                kind: place(pointers, source.kind.unwrap_or_else(|| format!("/{request}/type"))),
+                id: place(pointers, source.id.unwrap_or_else(|| format!("/{request}/id"))),
+                attributes: record(source.attributes.as_ref(), &format!("/{request}/properties"), pointers),
+                parents,
+            }
+        };
+        let principal = who(&settings.principal, "principal", &mut pointers);
+        let resource = who(&settings.resource, "resource", &mut pointers);
+        let action = place(&mut pointers, "/action/name".into());
+        let context = record(settings.context.as_ref(), "/context", &mut pointers);
+        for name in settings.types.values() {
+            problems.extend(type_name(name).err().map(|message| Problem::new("/types", message)));
+        }
+        match type_name(&settings.action_type) {
+            Ok(action_type) if problems.is_empty() => {
+                Ok(Plan { pointers, principal, action, resource, context, types: settings.types.clone(), action_type })
+            }
+            Ok(_) => Err(problems),
+            Err(message) => {
+                problems.push(Problem::new("/action_type", message));
+                Err(problems)
+            }
+        }
+    }
+
+    /// The request, and the entities of the settings with its principal and resource. An entity that the settings define
+    /// stays as they define it.
+    ///
+    /// # Errors
+    /// The request does not fit, or a value is nothing that Cedar can hold.
+    pub fn request(
+        &self,
+        fields: &Fields,
+        entities: &Entities,
+        schema: Option<&Schema>,
+    ) -> Result<(Request, Entities), Refusal> {
+        let principal = self.uid(&self.principal, fields)?;
+        let resource = self.uid(&self.resource, fields)?;
+        let action =
+            EntityUid::from_type_name_and_id(self.action_type.clone(), EntityId::new(self.text(self.action, fields)?));
+        let mut added: Vec<Entity> = Vec::new();
+        for (who, uid) in [(&self.principal, &principal), (&self.resource, &resource)] {
+            if entities.get(uid).is_none() && added.iter().all(|entity| entity.uid() != *uid) {
+                added.push(self.entity(who, uid, fields, schema)?);
+            }
+        }
+        let entities = entities.clone().add_entities(added, schema).map_err(|error| unfit(&error))?;
+        let context = self.context(fields, &action, schema)?;
+        let request = Request::new(principal, action, resource, context, schema).map_err(|error| unfit(&error))?;
+        Ok((request, entities))
+    }
+
+    fn uid(&self, who: &Who, fields: &Fields) -> Result<EntityUid, Refusal> {
+        let named = self.text(who.kind, fields)?;
+        let kind = self.types.get(named).map_or(named, String::as_str);
+        let kind = type_name(kind).map_err(|message| Refusal::Unfit { at: self.pointer(who.kind), message })?;
+        Ok(EntityUid::from_type_name_and_id(kind, EntityId::new(self.text(who.id, fields)?)))
+    }
+
+    fn entity(&self, who: &Who, uid: &EntityUid, fields: &Fields, schema: Option<&Schema>) -> Result<Entity, Refusal> {
+        let mut parents = HashSet::new();
+        for (kind, place) in &who.parents {
+            let parent = |id: &str| EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id));
+            match json(fields.get(*place))? {
+                None => {}
+                Some(Json::Text(id)) => _ = parents.insert(parent(&id)),
+                Some(Json::Array(ids)) => {
+                    for id in &ids {
+                        let id = id.as_str().ok_or_else(|| self.wrong(*place, "expected a list of strings"))?;
+                        parents.insert(parent(id));
+                    }
+                }
+                Some(_) => return Err(self.wrong(*place, "expected a list of strings")),
+            }
+        }
+        let attributes = self.members(&who.attributes, fields)?;
+        let Some(schema) = schema else {
+            let attributes: HashMap<String, RestrictedExpression> = expressions(&attributes)?.into_iter().collect();
+            return Entity::new(uid.clone(), attributes, parents).map_err(|error| unfit(&error));
+        };
+        let uid_json =
+            |uid: &EntityUid| serde_json::json!({"type": uid.type_name().to_string(), "id": uid.id().unescaped()});
+        let entity = serde_json::json!({
+            "uid": uid_json(uid),
+            "attrs": document(&attributes)?,
+            "parents": parents.iter().map(uid_json).collect::<Vec<_>>(),
+        });
+        Entity::from_json_value(entity, Some(schema)).map_err(|error| unfit(&error))
+    }
+
+    fn context(&self, fields: &Fields, action: &EntityUid, schema: Option<&Schema>) -> Result<Context, Refusal> {
+        let members = self.members(&self.context, fields)?;
+        match schema {
+            None => Context::from_pairs(expressions(&members)?).map_err(|error| unfit(&error)),
+            Some(schema) => {
+                let document = document(&members)?;
+                Context::from_json_value(document, Some((schema, action))).map_err(|error| unfit(&error))
+            }
+        }
+    }
+
+    fn members(&self, record: &Record, fields: &Fields) -> Result<Vec<(String, Json)>, Refusal> {
+        match record {
+            Record::Whole(place) => match json(fields.get(*place))? {
+                None => Ok(Vec::new()),
+                Some(Json::Object(members)) => Ok(members),
+                Some(_) => Err(self.wrong(*place, "expected an object")),
+            },
+            Record::Members(members) => {
+                let read = members.iter().map(|(name, place)| Ok((name, json(fields.get(*place))?)));
+                let read = read.collect::<Result<Vec<_>, Refusal>>()?;
+                Ok(read.into_iter().filter_map(|(name, value)| Some((name.clone(), value?))).collect())
+            }
+        }
+    }
+
+    fn text<'a>(&self, place: usize, fields: &'a Fields) -> Result<&'a str, Refusal> {
+        match fields.get(place) {
+            Value::Text(text) => Ok(text),
+            _ => Err(self.wrong(place, "expected a string")),
+        }
+    }
+
+    fn wrong(&self, place: usize, message: &str) -> Refusal {
+        Refusal::Unfit { at: self.pointer(place), message: message.to_owned() }
+    }
+
+    fn pointer(&self, place: usize) -> Option<String> {
+        self.pointers.get(place).cloned()
+    }
+}
+
+fn place(pointers: &mut Vec<String>, pointer: String) -> usize {
+    match pointers.iter().position(|known| *known == pointer) {
+        Some(place) => place,
+        None => {
+            pointers.push(pointer);
+            pointers.len().saturating_sub(1)
+        }
+    }
+}
+
+fn record(members: Option<&BTreeMap<String, String>>, whole: &str, pointers: &mut Vec<String>) -> Record {
+    match members {
+        None => Record::Whole(place(pointers, whole.into())),
+        Some(members) => {
+            Record::Members(members.iter().map(|(name, from)| (name.clone(), place(pointers, from.clone()))).collect())
+        }
+    }
+}
+
+fn type_name(name: &str) -> Result<EntityTypeName, String> {
+    EntityTypeName::from_str(name)
+        .map_err(|_| format!("{} is no entity type of Cedar: name one in `types`", quote(name)))
+}
+
+fn unfit(error: &dyn miette::Diagnostic) -> Refusal {
+    Refusal::Unfit { at: None, message: chain(error) }
+}
+
+fn json(value: &Value) -> Result<Option<Json>, Refusal> {
+    match value {
+        Value::Missing | Value::Null => Ok(None),
+        other => other.clone().read().map(Some).map_err(Refusal::Fault),
+    }
+}
+
+fn expressions(members: &[(String, Json)]) -> Result<Vec<(String, RestrictedExpression)>, Refusal> {
+    let members = members.iter().filter(|(_, value)| *value != Json::Null);
+    members.map(|(name, value)| Ok((name.clone(), expression(value)?))).collect()
+}
+
+fn expression(value: &Json) -> Result<RestrictedExpression, Refusal> {
+    Ok(match value {
+        Json::Null => return Err(Refusal::Fault("a list holds null, which Cedar does not have".into())),
+        Json::Boolean(value) => RestrictedExpression::new_bool(*value),
+        Json::Integer(value) => RestrictedExpression::new_long(*value),
+        Json::Number(_) => RestrictedExpression::new_decimal(decimal(value)?),
+        Json::Text(text) => RestrictedExpression::new_string(text.clone()),
+        Json::Array(items) => {
+            RestrictedExpression::new_set(items.iter().map(expression).collect::<Result<Vec<_>, _>>()?)
+        }
+        Json::Object(members) => RestrictedExpression::new_record(expressions(members)?)
+            .map_err(|error| Refusal::Fault(error.to_string()))?,
+    })
+}
+
+/// The same as JSON, for a schema to give it types.
+fn document(members: &[(String, Json)]) -> Result<serde_json::Value, Refusal> {
+    let members = members.iter().filter(|(_, value)| *value != Json::Null);
+    members
+        .map(|(name, value)| {
+            if name.starts_with("__") {
+                return Err(Refusal::Fault(format!("the name {} is reserved by Cedar", quote(name))));
+            }
+            Ok((name.clone(), typed(value)?))
+        })
+        .collect::<Result<serde_json::Map<_, _>, _>>()
+        .map(serde_json::Value::Object)
+}
+
+fn typed(value: &Json) -> Result<serde_json::Value, Refusal> {
+    Ok(match value {
+        Json::Null => return Err(Refusal::Fault("a list holds null, which Cedar does not have".into())),
+        Json::Boolean(value) => serde_json::json!(value),
+        Json::Integer(value) => serde_json::json!(value),
+        Json::Number(_) => serde_json::json!({"__extn": {"fn": "decimal", "arg": decimal(value)?}}),
+        Json::Text(text) => serde_json::json!(text),
+        Json::Array(items) => items.iter().map(typed).collect::<Result<Vec<_>, _>>()?.into(),
+        Json::Object(members) => document(members)?,
+    })
+}
+
+/// A number as Cedar's `decimal` writes it: one to four places.
+fn decimal(number: &Json) -> Result<String, Refusal> {
+    let refuse =
+        || Refusal::Fault(format!("{number} is no number that Cedar has: an integer, or up to four decimal places"));
+    let value = number.as_f64().ok_or_else(refuse)?;
+    let text = format!("{value:?}");
+    let places = text.split_once('.').map_or(0, |(_, places)| places.len());
+    if (1..=4).contains(&places) && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-')) {
+        Ok(text)
+    } else {
+        Err(refuse())
+    }
+}
