@@ -242,7 +242,7 @@ fn a_module_is_tried_with_what_a_set_gives_the_old_one() {
     let one = Policy { name: "one", module: allows(), more: "settings = { cap = 5 }".into() };
     let folder = site.write_set("set", "", &[one]);
     let tried = |path: &std::path::Path, old: &[u8], new: Vec<u8>| {
-        PolicySet::try_module(path, &Sha256::of(old), &Arc::from(new), engine()).unwrap()
+        PolicySet::try_module(path, None, &Sha256::of(old), &Arc::from(new), engine()).unwrap()
     };
     let trials = tried(&folder, &allows(), built("cost-cap"));
     let Tried::Loaded { inputs, .. } = &trials[0].before else { panic!("{trials:?}") };

@@ -9,6 +9,7 @@
 //!
 //! # fn deploy(_: portcullis::Permission<'_>) {}
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! portcullis::compile_worker::run_if_asked(); // First in `main`: modules are compiled in a child, which is this program again.
 //! let gate = Gate::open("policies".as_ref(), "decisions.ledger".as_ref(), &GateOptions::default())?;
 //! let request = Request::parse(
 //!     br#"{"subject": {"type": "user", "id": "alice"}, "action": {"name": "deploy"},

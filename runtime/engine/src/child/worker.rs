@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use portcullis_gate::{Document, LoadFault};
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::protocol::{Answer, Received, Rlimits, write_answer};
 use crate::engine::Shared;
@@ -96,7 +96,11 @@ fn compile(received: &Received) -> Answer {
     let entry = io::stdout().as_fd().try_clone_to_owned().map(File::from);
     entry
         .and_then(|file| received.key.write(file, &content))
-        .map_err(|error| failed(format!("the code cannot be written: {error}")))
+        .map_err(|error| match error.kind() {
+            // Where the signal that comes with it is ignored.
+            io::ErrorKind::FileTooLarge => LoadError::new(LoadFault::CompileLimit, "the code is larger than its limit"),
+            _ => failed(format!("the code cannot be written: {error}")),
+        })
 }
 
 fn die_with_the_parent() -> io::Result<()> {
@@ -106,7 +110,7 @@ fn die_with_the_parent() -> io::Result<()> {
 }
 
 impl Rlimits {
-    /// Every limit that a child has.
+    /// Every limit that a child has. Where it is to be started with less, by whoever started this process, it stays so.
     pub(super) fn all(self) -> [(Resource, Rlimit); 5] {
         let just = |most| Rlimit { current: Some(most), maximum: Some(most) };
         // At the soft limit comes a signal of its own, by which the parent knows the reason.
@@ -118,6 +122,7 @@ impl Rlimits {
             (Resource::Nofile, just(MAX_DESCRIPTORS)),
             (Resource::Core, just(0)),
         ]
+        .map(|(resource, limit)| (resource, no_more_than(getrlimit(resource), limit)))
     }
 
     fn set(self) -> io::Result<()> {
@@ -126,6 +131,14 @@ impl Rlimits {
         }
         Ok(())
     }
+}
+
+fn no_more_than(has: Rlimit, limit: Rlimit) -> Rlimit {
+    let lower = |limit: Option<u64>, has: Option<u64>| match (limit, has) {
+        (Some(limit), Some(has)) => Some(limit.min(has)),
+        (limit, has) => limit.or(has),
+    };
+    Rlimit { current: lower(limit.current, has.maximum), maximum: lower(limit.maximum, has.maximum) }
 }
 
 const MAX_DESCRIPTORS: u64 = 64;
