@@ -17,6 +17,7 @@
 
 mod base64;
 mod canonical;
+mod chain;
 mod checkpoint;
 mod commitment;
 mod dsse;
@@ -33,6 +34,7 @@ mod position;
 mod proof;
 mod reader;
 mod receipt;
+mod rotate;
 mod sequencer;
 mod statement;
 pub mod store;
@@ -44,6 +46,7 @@ mod time;
 mod tree;
 mod verify;
 
+pub use chain::KeyChain;
 pub use checkpoint::Checkpoint;
 pub use commitment::{Commitment, Salt, keyed_digest};
 pub use erase::ErasedBefore;
@@ -51,7 +54,7 @@ pub use error::{FormatError, VerifyError};
 pub use event::{
     Body, DecisionBody, Engine, ErasedPart, ErasureReason, Event, KeyRotated, LeftOut, MAX_EVENT_BYTES,
     MAX_EVENT_TEXT_BYTES, MAX_LISTED, MAX_RESOURCE_ID_BYTES, Named, PolicyFiles, PolicySetActivated, Recorded,
-    Recording, ReplayChecked, ReplayResult, RequestErased, Resource, record,
+    Recording, ReplayChecked, ReplayResult, ReplayedOther, RequestErased, Resource, record,
 };
 pub use export::{CHECKPOINT_PATH, ExportError, KEY_PATH, verify_export, write_export};
 pub use folder::Folder;

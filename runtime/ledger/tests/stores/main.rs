@@ -16,5 +16,6 @@ mod damage;
 mod folder;
 mod opening;
 mod postgres;
+mod rotation;
 mod sample;
 mod sqlite;
