@@ -6,7 +6,7 @@ use std::path::Path;
 use anstyle::{AnsiColor, Style};
 use anyhow::Context as _;
 use portcullis::{Reader, RecordedEvidence, ReplayResult, Replayed, Replayer, Stored, recorded_evidence};
-use portcullis_ledger::{Checkpoint, leaf_hash, verify_consistency, verify_inclusion};
+use portcullis_ledger::{leaf_hash, verify_consistency, verify_inclusion};
 use serde::Serialize;
 use serde_json::json;
 
@@ -219,7 +219,7 @@ fn continues(args: &AuditArgs, reader: &Reader, path: &Path, copy: &Path) -> any
         );
     }
     let note = std::fs::read_to_string(copy).context("it cannot be read")?;
-    let kept = Checkpoint::open(&note, &key)?;
+    let kept = reader.keys()?.open(&note)?;
     anyhow::ensure!(kept.size() <= newest.size(), "it is of {} events, the ledger of {}", kept.size(), newest.size());
     if kept.size() == 0 {
         return Ok(());

@@ -1,9 +1,12 @@
 //! `portcullis replay`.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
-use portcullis::{Reader, ReplayError, ReplayResult, Replayed, Replayer};
-use portcullis_ledger::store::ListFilter;
+use jiff::Timestamp;
+use portcullis::{Ledger, Reader, ReplayError, ReplayResult, Replayed, Replayer};
+use portcullis_ledger::store::{Entry, ListFilter};
+use portcullis_ledger::{Appended, Body, Event, ReplayChecked, ReplayedOther, Time};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -40,12 +43,16 @@ impl Row {
 /// # Errors
 /// The ledger cannot be read.
 pub fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
+    // Whoever cannot write is told before hours of replaying.
+    let recording = if args.record { Some(ledger::open_existing(&args.ledger)?) } else { None };
     let reader = ledger::reader(&args.ledger)?;
+    let size = reader.size()?;
     let ids = match args.all {
         true => decisions(&reader, &ListFilter { since: args.since, ..ListFilter::default() })?,
         false => args.ids.iter().map(|text| ledger::id(&reader, text)).collect::<anyhow::Result<_>>()?,
     };
-    let replayer = Replayer::new(&reader, cache::engine(&args.cache)?);
+    let engine = cache::engine(&args.cache)?;
+    let replayer = Replayer::new(&reader, engine.clone());
     let bar = bar(ids.len());
     let rows = each(&ids, args.jobs.unwrap_or_else(processors), |id| {
         let row = row(*id, replayer.replay(*id));
@@ -60,7 +67,56 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
         ReportFormat::Json => crate::decide::printable(&serde_json::to_string_pretty(&summary)?) + "\n",
     };
     report::out(&text)?;
+    if let Some(ledger) = recording {
+        let from = if args.since.is_some() { summary.first().unwrap_or(size) } else { 0 };
+        let engine = portcullis_ledger::Engine {
+            version: engine.version().into(),
+            configuration_sha256: engine.configuration_sha256(),
+        };
+        let event = record(&ledger, summary.checked(from..size, engine))?;
+        report::warning(&format!("event {event} of the ledger says what came of it"));
+    }
     Ok(if identical == summary.replayed { Exit::Done } else { Exit::Differs })
+}
+
+impl Summary {
+    /// The first event that was replayed.
+    fn first(&self) -> Option<u64> {
+        let index = |row: &Row| match row {
+            Row::Replayed(replayed) => Some(replayed.index),
+            Row::Failed { .. } => None,
+        };
+        self.decisions.iter().find_map(index)
+    }
+
+    fn checked(&self, range: Range<u64>, engine: portcullis_ledger::Engine) -> ReplayChecked {
+        let other = |row: &Row| match row {
+            Row::Replayed(replayed) => ReplayedOther { decision: replayed.id, result: Some(replayed.result) },
+            Row::Failed { id, .. } => ReplayedOther { decision: *id, result: None },
+        };
+        let mut body = ReplayChecked {
+            from: range.start,
+            to: range.end,
+            replayed: self.replayed as u64,
+            identical: self.identical as u64,
+            others: self.decisions.iter().filter(|row| !row.is_identical()).map(other).collect(),
+            others_left_out: 0,
+            engine,
+            tool: concat!("portcullis ", env!("CARGO_PKG_VERSION")).into(),
+        };
+        body.fit();
+        body
+    }
+}
+
+/// Adds the event that says what came of a replay.
+fn record(ledger: &Ledger, body: ReplayChecked) -> anyhow::Result<u64> {
+    let body = Body::ReplayChecked(body);
+    let event = Event { id: Uuid::now_v7(), time: Time::new(Timestamp::now())?, body };
+    match ledger.append(Entry::new(&event)?)? {
+        Appended::Committed(commit) => Ok(commit.index),
+        other => anyhow::bail!("the ledger answered {other:?}"),
+    }
 }
 
 fn row(id: Uuid, replayed: Result<Replayed, ReplayError>) -> Row {

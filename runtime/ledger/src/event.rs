@@ -49,7 +49,7 @@ pub enum Body {
     Decision(Box<DecisionBody>),
     /// `policy.reviewed`: somebody looked at a module.
     PolicyReviewed(PolicyReviewed),
-    /// `replay.checked`: a decision was made again from what is stored.
+    /// `replay.checked`: decisions were made again from what is stored.
     ReplayChecked(ReplayChecked),
     /// `request.erased`: what a decision commits to is no longer stored.
     RequestErased(RequestErased),
@@ -111,18 +111,61 @@ pub struct PolicyReviewed {
     pub key_sha256: Sha256,
 }
 
-/// What came of replaying a decision.
+/// What came of replaying decisions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReplayChecked {
+    /// The first event of the range whose decisions were replayed.
+    pub from: u64,
+    /// The event behind the range.
+    pub to: u64,
+    /// How many decisions of the range were replayed.
+    pub replayed: u64,
+    /// How many were the same, byte for byte.
+    pub identical: u64,
+    /// The others, the oldest first; where they do not fit, the first of them.
+    pub others: Vec<ReplayedOther>,
+    /// How many of the others are not listed.
+    pub others_left_out: u64,
+    /// What replayed them.
+    pub engine: Engine,
+    /// The program and its version.
+    pub tool: String,
+}
+
+/// A decision that was not the same when it was replayed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReplayedOther {
     /// The decision's id.
     pub decision: Uuid,
-    /// The decision's leaf.
-    pub index: u64,
-    /// What came of it.
-    pub result: ReplayResult,
-    /// What replayed it.
-    pub engine: Engine,
+    /// What came of it; `null` where the ledger holds too little, or other bytes than its events commit to.
+    pub result: Option<ReplayResult>,
+}
+
+impl ReplayChecked {
+    /// Most other decisions that are listed.
+    pub const MAX_OTHERS: usize = 128;
+
+    /// Leaves out others from the end until they are no more than an event lists.
+    pub fn fit(&mut self) {
+        let listed = self.others.len();
+        self.others.truncate(ReplayChecked::MAX_OTHERS);
+        self.others_left_out += (listed - self.others.len()) as u64;
+    }
+
+    fn check(&self) -> Result<(), FormatError> {
+        let others = (self.others.len() as u64).saturating_add(self.others_left_out);
+        if self.from > self.to || self.identical.saturating_add(others) != self.replayed {
+            return Err(FormatError::malformed(WHAT, "the counts of a replay contradict each other"));
+        }
+        if self.others.len() > ReplayChecked::MAX_OTHERS
+            || self.others.iter().any(|one| one.result == Some(ReplayResult::Match))
+        {
+            return Err(FormatError::malformed(WHAT, "too many others are listed, or ones that are the same"));
+        }
+        check_text("tool", &self.tool, MAX_EVENT_TEXT_BYTES)
+    }
 }
 
 /// What came of replaying a decision.
@@ -261,7 +304,8 @@ impl Event {
                 }
                 Ok(())
             }
-            Body::PolicySetActivated(_) | Body::PolicyReviewed(_) | Body::ReplayChecked(_) => Ok(()),
+            Body::ReplayChecked(body) => body.check(),
+            Body::PolicySetActivated(_) | Body::PolicyReviewed(_) => Ok(()),
         }
     }
 }

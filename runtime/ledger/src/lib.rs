@@ -16,6 +16,7 @@
 )]
 
 mod canonical;
+mod chain;
 mod checkpoint;
 mod commitment;
 mod dsse;
@@ -34,6 +35,7 @@ mod position;
 mod proof;
 mod reader;
 mod receipt;
+mod rotate;
 mod sequencer;
 mod statement;
 pub mod store;
@@ -47,6 +49,7 @@ mod verify;
 
 use portcullis_attest::base64;
 
+pub use chain::KeyChain;
 pub use checkpoint::Checkpoint;
 pub use commitment::{Commitment, Salt, keyed_digest};
 pub use erase::ErasedBefore;
@@ -54,7 +57,7 @@ pub use error::{FormatError, VerifyError};
 pub use event::{
     Body, DecisionBody, Engine, ErasedPart, ErasureReason, Event, KeyRotated, LeftOut, MAX_EVENT_BYTES,
     MAX_EVENT_TEXT_BYTES, MAX_LISTED, MAX_RESOURCE_ID_BYTES, Named, PolicyFiles, PolicyReviewed, PolicySetActivated,
-    Recorded, Recording, ReplayChecked, ReplayResult, RequestErased, Resource, record,
+    Recorded, Recording, ReplayChecked, ReplayResult, ReplayedOther, RequestErased, Resource, record,
 };
 pub use export::{CHECKPOINT_PATH, ExportError, KEY_PATH, verify_export, write_export};
 pub use files::Files;

@@ -6,16 +6,17 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::outside;
+use crate::outside::{self, KeyFile};
 use crate::reader::Reader;
+use crate::rotate::{self, KEY_ROTATED};
 use crate::sequencer::{Appended, Job, Sequencer, Shared, sign_edge, used};
 use crate::store::postgres::{Postgres, PostgresOptions, PostgresReaders};
 use crate::store::sqlite::{Sqlite, SqliteOptions, SqliteReaders, WriterLock, beside};
 use crate::store::{Entry, Idempotency, Identity, OpenReader, ReadStore, Store};
 use crate::store_error::StoreError;
 use crate::{
-    Checkpoint, Edge, MAX_EVENT_BYTES, Sha256, SigningKey, VerifierKey, consistency_proof, keyed_digest, leaf_hash,
-    node_position, verify_consistency,
+    Checkpoint, Edge, KeyChain, MAX_EVENT_BYTES, Sha256, SigningKey, VerifierKey, consistency_proof, keyed_digest,
+    leaf_hash, node_position, verify_consistency,
 };
 
 /// Largest payload or blob, in bytes.
@@ -74,6 +75,7 @@ pub struct Ledger {
     publisher: Option<JoinHandle<()>>,
     verifier: VerifierKey,
     secret: Sha256,
+    pub(crate) key_file: PathBuf,
 }
 
 impl Ledger {
@@ -94,10 +96,8 @@ impl Ledger {
         } else {
             Sqlite::open(path, lock)?
         };
-        let key = outside::read_key(&key_file)?
-            .ok_or_else(|| StoreError::file(&key_file, "the ledger's signing key is missing"))?;
         let readers = Arc::new(SqliteReaders::new(path.to_owned()));
-        Ledger::start(Box::new(store), readers, (key, &key_file), copies, options)
+        Ledger::start(Box::new(store), readers, &key_file, copies, options)
     }
 
     /// Opens the ledger in a PostgreSQL schema, or makes one where there is none, once nobody else has its lease.
@@ -129,10 +129,8 @@ impl Ledger {
                 Postgres::create(place, &identity_of(&key))?
             }
         };
-        let key = outside::read_key(key_file)?
-            .ok_or_else(|| StoreError::file(key_file, "the ledger's signing key is missing"))?;
         let readers = Arc::new(PostgresReaders::new(place.clone(), &store));
-        Ledger::start(Box::new(store), readers, (key, key_file), copies.to_vec(), options)
+        Ledger::start(Box::new(store), readers, key_file, copies.to_vec(), options)
     }
 
     /// Opens the ledger in a store that was opened for writing.
@@ -142,23 +140,20 @@ impl Ledger {
     pub fn start(
         mut store: Box<dyn Store>,
         readers: Arc<dyn OpenReader>,
-        (key, key_file): (SigningKey, &Path),
+        key_file: &Path,
         copies: Vec<PathBuf>,
         options: &LedgerOptions,
     ) -> Result<Ledger, StoreError> {
+        let chain = KeyChain::of(store.as_mut())?;
+        let KeyFile { key, secret } = rotate::key_of(&chain, key_file)?;
         let verifier = key.verifier().clone();
-        let identity = store.identity()?;
-        if identity != identity_of(&key) {
-            let (found, expected) = (verifier.to_string(), identity.verifier_key);
-            return Err(StoreError::WrongKey { path: key_file.to_owned(), found, expected });
-        }
         let edge = edge_of(store.as_mut())?;
         if let Some(note) = store.checkpoint()? {
-            check_prefix(store.as_mut(), &edge, &note, &verifier, key_file)?;
+            check_prefix(store.as_mut(), &edge, &note, &chain, key_file)?;
         }
         for copy in &copies {
             match outside::read_copy(copy)? {
-                Some(note) => check_prefix(store.as_mut(), &edge, &note, &verifier, copy)?,
+                Some(note) => check_prefix(store.as_mut(), &edge, &note, &chain, copy)?,
                 None if edge.size() == 0 || options.add_copies => {}
                 None => return Err(StoreError::CopyMissing { path: copy.clone(), size: edge.size() }),
             }
@@ -167,7 +162,6 @@ impl Ledger {
         copies.iter().try_for_each(|copy| outside::write_text(copy, &note))?;
 
         let size = edge.size();
-        let secret = Sha256::of(key.to_secret_text().as_bytes());
         let shared = Arc::new(Shared::new(size, note));
         let (queue, jobs) = sync_channel(options.max_queue.max(1));
         let sequencer = Sequencer::new(store, edge, key, Arc::clone(&shared), options.max_batch.max(1));
@@ -185,6 +179,7 @@ impl Ledger {
             publisher: Some(publisher),
             verifier,
             secret,
+            key_file: key_file.to_owned(),
         })
     }
 
@@ -217,20 +212,31 @@ impl Ledger {
     }
 
     fn send(&self, entry: Entry) -> Result<Receiver<Result<Appended, StoreError>>, StoreError> {
+        if entry.event.kind == KEY_ROTATED {
+            return Err(StoreError::refused("a key is rotated by Ledger::rotate_key"));
+        }
+        self.send_with(entry, None)
+    }
+
+    pub(crate) fn send_with(
+        &self,
+        entry: Entry,
+        next_key: Option<SigningKey>,
+    ) -> Result<Receiver<Result<Appended, StoreError>>, StoreError> {
         check_bounds(&entry)?;
         self.shared.check()?;
         let (answer, answered) = sync_channel(1);
         let Some(queue) = &self.queue else {
             return Err(closed());
         };
-        match queue.try_send(Job { entry, answer }) {
+        match queue.try_send(Job { entry, answer, next_key }) {
             Ok(()) => Ok(answered),
             Err(TrySendError::Full(_)) => Err(StoreError::Overloaded { queued: self.max_queue }),
             Err(TrySendError::Disconnected(_)) => self.shared.check().and(Err(closed())),
         }
     }
 
-    fn received(&self, answered: &Receiver<Result<Appended, StoreError>>) -> Result<Appended, StoreError> {
+    pub(crate) fn received(&self, answered: &Receiver<Result<Appended, StoreError>>) -> Result<Appended, StoreError> {
         match answered.recv() {
             Ok(answer) => answer,
             // The sequencer's thread is gone, which only a panic explains.
@@ -274,7 +280,11 @@ impl Ledger {
         &self.verifier
     }
 
-    /// A key for one purpose, derived from the signing key: the same at every opening, and unknown without it.
+    pub(crate) fn secret(&self) -> Sha256 {
+        self.secret
+    }
+
+    /// A key for one purpose, derived from the first signing key: the same at every opening, whether the key was rotated or not, and unknown without it.
     #[must_use]
     pub fn derived_key(&self, purpose: &str) -> Sha256 {
         keyed_digest(self.secret.as_bytes(), purpose.as_bytes())
@@ -342,10 +352,10 @@ fn check_prefix(
     store: &mut dyn ReadStore,
     edge: &Edge,
     note: &str,
-    key: &VerifierKey,
+    chain: &KeyChain,
     path: &Path,
 ) -> Result<(), StoreError> {
-    let signed = Checkpoint::open(note, key).map_err(|e| StoreError::file(path, e.to_string()))?;
+    let signed = chain.open(note).map_err(|e| StoreError::file(path, e.to_string()))?;
     let (old, new) = (signed.size(), edge.size());
     if old > new {
         return Err(StoreError::Behind { path: path.to_owned(), copy: old, size: new });
@@ -364,7 +374,7 @@ fn check_prefix(
 }
 
 /// The root of the first `size` leaves, from the nodes that are stored.
-fn prefix_root(store: &mut dyn ReadStore, size: u64) -> Result<crate::Sha256, StoreError> {
+pub(crate) fn prefix_root(store: &mut dyn ReadStore, size: u64) -> Result<crate::Sha256, StoreError> {
     let mut nodes = Vec::new();
     let mut start = 0u64;
     for level in (0..64u8).rev().filter(|level| size >> level & 1 == 1) {
@@ -375,7 +385,7 @@ fn prefix_root(store: &mut dyn ReadStore, size: u64) -> Result<crate::Sha256, St
 }
 
 fn new_key(path: &Path, copies: &[PathBuf], options: &LedgerOptions) -> Result<SigningKey, StoreError> {
-    let found = outside::read_key(path)?;
+    let found = outside::read_key(path)?.map(|file| file.key);
     for copy in copies {
         let Some(note) = outside::read_copy(copy)? else { continue };
         let Some(key) = &found else {

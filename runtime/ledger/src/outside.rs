@@ -14,7 +14,7 @@ use crate::sequencer::Shared;
 use crate::store::OpenReader;
 use crate::store::sqlite::{beside, sync_folder};
 use crate::store_error::StoreError;
-use crate::{MAX_NOTE_BYTES, SigningKey};
+use crate::{FormatError, MAX_NOTE_BYTES, Sha256, SigningKey, base64};
 
 /// Least time from one writing of the copies to the next. Checkpoints in between are skipped: each speaks for all before.
 const MIN_COPY_INTERVAL: Duration = Duration::from_millis(100);
@@ -64,11 +64,42 @@ pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError`]: the file cannot be read, holds no key, or others than its owner have access to it.
 pub fn read_signing_key(path: &Path) -> Result<Option<SigningKey>, StoreError> {
-    read_key(path)
+    Ok(read_key(path)?.map(|file| file.key))
 }
 
+/// What a key file holds.
+#[derive(Clone)]
+pub(crate) struct KeyFile {
+    pub(crate) key: SigningKey,
+    /// What the keys for other purposes are derived from. It stays when the key is rotated: masked values and idempotency
+    /// keys keep their digests.
+    pub(crate) secret: Sha256,
+}
+
+impl KeyFile {
+    fn of(key: SigningKey) -> KeyFile {
+        let secret = Sha256::of(key.to_secret_text().as_bytes());
+        KeyFile { key, secret }
+    }
+
+    /// A line with the key and, once it was rotated, one with the secret.
+    pub(crate) fn text(&self) -> String {
+        format!("{}\n{SECRET}{}\n", self.key.to_secret_text(), base64::encode(self.secret.as_bytes()))
+    }
+
+    fn parse(text: &str) -> Result<KeyFile, FormatError> {
+        let text = text.trim_end_matches('\n');
+        let Some((key, rest)) = text.split_once('\n') else { return SigningKey::from_text(text).map(KeyFile::of) };
+        let secret = rest.strip_prefix(SECRET).and_then(base64::decode).and_then(|bytes| bytes.try_into().ok());
+        let secret = secret.ok_or_else(|| FormatError::malformed("key file", "the second line is no secret"))?;
+        Ok(KeyFile { key: SigningKey::from_text(key)?, secret: Sha256::from_bytes(secret) })
+    }
+}
+
+const SECRET: &str = "DERIVE+KEY+";
+
 /// The key in a file; `None` where there is none.
-pub(crate) fn read_key(path: &Path) -> Result<Option<SigningKey>, StoreError> {
+pub(crate) fn read_key(path: &Path) -> Result<Option<KeyFile>, StoreError> {
     let Some((file, text)) = read_file(path, MAX_KEY_FILE_BYTES)? else {
         return Ok(None);
     };
@@ -79,16 +110,21 @@ pub(crate) fn read_key(path: &Path) -> Result<Option<SigningKey>, StoreError> {
         return Err(StoreError::file(path, problem));
     }
     // The problem names nothing of the text.
-    SigningKey::from_text(text.trim_end_matches('\n')).map(Some).map_err(|e| StoreError::file(path, e.to_string()))
+    KeyFile::parse(&text).map(Some).map_err(|e| StoreError::file(path, e.to_string()))
 }
 
 /// Makes a key and writes it to a file where there is none.
 pub(crate) fn make_key(path: &Path, origin: &str) -> Result<SigningKey, StoreError> {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|e| StoreError::file(path, format!("no randomness for a key: {e}")))?;
-    let key = SigningKey::from_seed(origin, &seed).map_err(|e| StoreError::file(path, e.to_string()))?;
+    let key = random_key(path, origin)?;
     write_text(path, &format!("{}\n", key.to_secret_text()))?;
     Ok(key)
+}
+
+/// A key that nobody has yet. `path` is for the error.
+pub(crate) fn random_key(path: &Path, origin: &str) -> Result<SigningKey, StoreError> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|e| StoreError::file(path, format!("no randomness for a key: {e}")))?;
+    SigningKey::from_seed(origin, &seed).map_err(|e| StoreError::file(path, e.to_string()))
 }
 
 /// Reads a copy; `None` where there is none.

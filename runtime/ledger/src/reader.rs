@@ -13,7 +13,7 @@ use crate::store::{
     StoredPayload,
 };
 use crate::store_error::StoreError;
-use crate::{ProofError, Sha256, consistency_proof, inclusion_proof};
+use crate::{KeyChain, ProofError, Sha256, consistency_proof, inclusion_proof};
 
 /// Connections that are kept for the next reading.
 const MAX_IDLE: usize = 8;
@@ -65,6 +65,11 @@ impl Reader {
     /// The ledger's origin and verifier key.
     pub fn identity(&self) -> Result<Identity, StoreError> {
         self.with(|store| store.identity())
+    }
+
+    /// The keys that signed, one after the other. Each hand-over is checked.
+    pub fn keys(&self) -> Result<KeyChain, StoreError> {
+        self.with(|store| KeyChain::of(store))
     }
 
     /// The events of a range of indexes, in order.

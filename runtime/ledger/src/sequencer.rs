@@ -55,6 +55,8 @@ pub struct Commit {
 pub(crate) struct Job {
     pub(crate) entry: Entry,
     pub(crate) answer: SyncSender<Result<Appended, StoreError>>,
+    /// The key that signs from this entry on, together with the one before.
+    pub(crate) next_key: Option<SigningKey>,
 }
 
 /// What the sequencer, the publisher and the callers share.
@@ -146,7 +148,9 @@ impl Sequencer {
     pub(crate) fn run(mut self, queue: &Receiver<Job>) -> Box<dyn Store> {
         while let Ok(first) = queue.recv() {
             let mut batch = vec![first];
+            // A batch ends with a hand-over: what is signed by both keys ends with its event.
             while batch.len() < self.max_batch
+                && batch.last().is_some_and(|last| last.next_key.is_none())
                 && let Ok(job) = queue.try_recv()
             {
                 batch.push(job);
@@ -190,10 +194,24 @@ impl Sequencer {
         }
         // Signed with the batch, so that whoever reads an event can prove it; given away only once it is durable. Of a
         // batch that is lost nothing signed was ever seen.
-        let (size, note) = (edge.size(), sign_edge(&edge, &self.key)?);
-        self.store.set_checkpoint(size, &note)?;
+        let (size, mut note) = (edge.size(), sign_edge(&edge, &self.key)?);
+        let next_key = match (batch.last(), answers.last()) {
+            (Some(Job { next_key: Some(key), .. }), Some(Ok(Appended::Committed(_)))) => Some(key.clone()),
+            _ => None,
+        };
+        if let Some(key) = &next_key {
+            let signed = sign_edge(&edge, key)?;
+            note = cosigned(&note, &signed).ok_or_else(|| StoreError::damaged("a note without signatures"))?;
+            self.store.insert_handover(size, &note)?;
+            self.store.set_checkpoint(size, &signed)?;
+        } else {
+            self.store.set_checkpoint(size, &note)?;
+        }
         self.store.commit()?;
         self.edge = edge;
+        if let Some(key) = next_key {
+            self.key = key;
+        }
         self.shared.update(|newest| (newest.size, newest.note) = (size, note));
         if erased || self.scrub_pending {
             self.scrub_pending = !self.store.scrub()?;
@@ -210,6 +228,13 @@ impl Sequencer {
         self.shared.stop(error);
         self.store.abandon();
     }
+}
+
+/// A note with the signatures of another one of the same text.
+fn cosigned(note: &str, other: &str) -> Option<String> {
+    let (text, _) = note.rsplit_once("\n\n")?;
+    let (same, signatures) = other.rsplit_once("\n\n")?;
+    (text == same).then(|| format!("{note}{signatures}"))
 }
 
 /// Signs the state that an edge stands for.

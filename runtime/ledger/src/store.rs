@@ -341,6 +341,8 @@ pub trait ReadStore: Send {
     fn erasable(&mut self, before: Timestamp, from: u64, limit: u32) -> Result<Vec<u64>, StoreError>;
     /// The signed checkpoint of all events.
     fn checkpoint(&mut self) -> Result<Option<String>, StoreError>;
+    /// The notes with which a key handed over to the next, by the size that they are of, the smallest first.
+    fn handovers(&mut self) -> Result<Vec<(u64, String)>, StoreError>;
     /// How many rows each table has. O(n).
     fn totals(&mut self) -> Result<Totals, StoreError>;
     /// Whatever the store can check about itself, such as its pages: one line for each problem.
@@ -357,6 +359,8 @@ pub trait Store: ReadStore {
     fn insert_node(&mut self, position: u64, hash: &Sha256) -> Result<(), StoreError>;
     /// Keeps the newest signed checkpoint instead of the one before.
     fn set_checkpoint(&mut self, size: u64, note: &str) -> Result<(), StoreError>;
+    /// Keeps the note with which a key handed over to the next.
+    fn insert_handover(&mut self, size: u64, note: &str) -> Result<(), StoreError>;
     /// Overwrites a payload of an event with zeros; the length stays. With a request goes what an idempotency key says of
     /// it.
     fn erase(&mut self, index: u64, role: Role) -> Result<(), StoreError>;

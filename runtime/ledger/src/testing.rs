@@ -123,10 +123,17 @@ pub(crate) fn events() -> Vec<Event> {
         event(
             4,
             Body::ReplayChecked(ReplayChecked {
-                decision: id(1),
-                index: 1,
-                result: ReplayResult::HostTimeLimit,
+                from: 0,
+                to: 2,
+                replayed: 3,
+                identical: 1,
+                others: vec![
+                    ReplayedOther { decision: id(1), result: Some(ReplayResult::HostTimeLimit) },
+                    ReplayedOther { decision: id(2), result: None },
+                ],
+                others_left_out: 0,
                 engine,
+                tool: "portcullis 1".into(),
             }),
         ),
         event(

@@ -16,7 +16,7 @@ use crate::store::{
 use crate::store_error::StoreError;
 use uuid::Uuid;
 
-use crate::{Checkpoint, Edge, Sha256, VerifierKey, leaf_hash, node_position, nodes_of, outside};
+use crate::{Checkpoint, Edge, KeyChain, Sha256, VerifierKey, leaf_hash, node_position, nodes_of, outside};
 
 /// Problems that are listed; the rest is counted.
 pub const MAX_PROBLEMS: usize = 1000;
@@ -311,21 +311,24 @@ impl Walk<'_, '_> {
                 return Vec::new();
             }
         };
-        let stored: VerifierKey = match identity.verifier_key.parse() {
-            Ok(stored) => stored,
+        let chain = match KeyChain::of(self.store) {
+            Ok(chain) => chain,
             Err(error) => {
-                self.all.add(ProblemCode::Unreadable, "the verifier key", format!("{error}"));
+                self.all.add(ProblemCode::Checkpoint, "the keys", error.to_string());
                 return Vec::new();
             }
         };
-        let key = key.unwrap_or(&stored);
-        if *key != stored || stored.name() != identity.origin {
-            let detail = format!("the ledger says {} with the key {stored}, expected is {key}", identity.origin);
+        // Whoever trusts one of the keys can check all of them: both sign a hand-over.
+        if let Some(key) = key
+            && !chain.keys().any(|found| found == key)
+        {
+            let found = chain.current();
+            let detail = format!("the ledger says {} with the key {found}, expected is {key}", identity.origin);
             self.all.add(ProblemCode::Checkpoint, "meta", detail);
         }
         let mut found = Vec::new();
         for (at, note) in notes {
-            match Checkpoint::open(note, key) {
+            match chain.open(note) {
                 Ok(signed) if signed.size() > size => {
                     let detail = format!("signed for {} events, but there are {size}", signed.size());
                     self.all.add(ProblemCode::Checkpoint, at, detail);

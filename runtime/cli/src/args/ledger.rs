@@ -27,6 +27,8 @@ pub enum LedgerCommand {
     Erase(EraseArgs),
     /// Erase the requests of all decisions older than an age
     Retain(RetainArgs),
+    /// Let a new key sign from here on
+    RotateKey(RotateKeyArgs),
 }
 
 /// Lists decisions, the latest first.
@@ -182,6 +184,20 @@ pub struct RetainArgs {
     /// Only say how many there are
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// Makes a new key, and lets the one before hand over to it: an event that names both, and a checkpoint that both sign.
+///
+/// No other program may have the ledger open for writing. Receipts that were issued before still verify with the public key
+/// of then; `ledger verify --key` takes any of the keys. The old key is overwritten. It could sign nothing newer.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  portcullis ledger rotate-key
+  portcullis ledger rotate-key --ledger decisions.ledger --ledger-key /etc/portcullis/ledger.key")]
+pub struct RotateKeyArgs {
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
 }
 
 /// Why something is erased.

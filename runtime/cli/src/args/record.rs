@@ -23,7 +23,8 @@ pub enum ReceiptCommand {
 #[command(after_help = "\
 Examples:
   portcullis replay 01998f3a-7c00-7000-8000-000000000000
-  portcullis replay --all --ledger decisions.ledger --format json")]
+  portcullis replay --all --ledger decisions.ledger --format json
+  portcullis replay --all --since 7d --record")]
 pub struct ReplayArgs {
     #[command(flatten)]
     pub ledger: LedgerArgs,
@@ -38,6 +39,9 @@ pub struct ReplayArgs {
     /// With --all: only since an age (90m, 36h, 30d) or a time (RFC 3339)
     #[arg(long, value_name = "AGE|TIME", value_parser = since, requires = "all")]
     pub since: Option<Timestamp>,
+    /// With --all: add an event to the ledger that says what came of it
+    #[arg(long, requires = "all")]
+    pub record: bool,
     /// How many at once [default: one for each processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
     pub jobs: Option<u8>,

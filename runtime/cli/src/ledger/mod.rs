@@ -3,6 +3,7 @@
 mod erase;
 mod list;
 mod prove;
+mod rotate;
 mod show;
 mod verify;
 
@@ -41,6 +42,7 @@ pub fn run(command: &LedgerCommand) -> anyhow::Result<Exit> {
         LedgerCommand::Checkpoint(args) => prove::checkpoint(args),
         LedgerCommand::Erase(args) => erase::run(args),
         LedgerCommand::Retain(args) => erase::retain(args),
+        LedgerCommand::RotateKey(args) => rotate::run(args),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::report;
 
 /// The newest checkpoint in the ledger, and the key that signed it.
 pub fn newest(reader: &Reader) -> anyhow::Result<(String, Checkpoint, VerifierKey)> {
-    let key: VerifierKey = reader.identity()?.verifier_key.parse()?;
+    let key = reader.keys()?.current().clone();
     let note = reader.with(|store| store.checkpoint())?.context("the ledger has no signed checkpoint yet")?;
     let checkpoint = Checkpoint::open(&note, &key)?;
     Ok((note, checkpoint, key))

@@ -154,6 +154,30 @@ fn erased(site: &Site, allow: &str, deny: &str) {
 }
 
 #[test]
+fn a_new_key_takes_over_and_a_replay_is_recorded() {
+    let (site, _) = decided();
+    let key = || on(&site, 0, &["ledger", "checkpoint"], &["--key"]).stdout;
+    let first = key();
+    let run = on(&site, 0, &["ledger", "rotate-key"], &[]);
+    let second = key();
+    assert!(first != second && run.stdout.contains(second.trim()), "{}", run.stdout);
+    on(&site, 0, &["ledger", "verify"], &[]);
+    site.write("first.vkey", first);
+    site.write("second.vkey", second);
+    on(&site, 0, &["ledger", "verify"], &["--key", "first.vkey"]);
+    on(&site, 0, &["ledger", "verify"], &["--key", "second.vkey"]);
+    on(&site, 0, &["replay"], &["--all", "--record"]);
+    let size: serde_json::Value =
+        serde_json::from_str(&on(&site, 0, &["ledger", "verify"], &["--format", "json"]).stdout).unwrap();
+    let again = on(&site, 0, &["replay"], &["--all", "--record", "--since", "1d"]);
+    let after: serde_json::Value =
+        serde_json::from_str(&on(&site, 0, &["ledger", "verify"], &["--format", "json"]).stdout).unwrap();
+    assert_eq!(after["events"].as_u64().unwrap(), size["events"].as_u64().unwrap() + 1, "{}", again.stdout);
+    let export = on(&site, 0, &["ledger", "export"], &["--out", "log"]);
+    assert!(export.stdout.contains("events"), "{}", export.stdout);
+}
+
+#[test]
 fn a_backtest_shows_what_would_change() {
     let (site, _) = decided();
     let candidate = |name: &str, more: &str| {

@@ -94,13 +94,11 @@ fn compile(received: &Received) -> Answer {
     let compiled = crate::compile::compile(&shared, &received.module, &source)?;
     let content = compiled.content().map_err(failed)?;
     let entry = io::stdout().as_fd().try_clone_to_owned().map(File::from);
-    entry
-        .and_then(|file| received.key.write(file, &content))
-        .map_err(|error| match error.kind() {
-            // Where the signal that comes with it is ignored.
-            io::ErrorKind::FileTooLarge => LoadError::new(LoadFault::CompileLimit, "the code is larger than its limit"),
-            _ => failed(format!("the code cannot be written: {error}")),
-        })
+    entry.and_then(|file| received.key.write(file, &content)).map_err(|error| match error.kind() {
+        // Where the signal that comes with it is ignored.
+        io::ErrorKind::FileTooLarge => LoadError::new(LoadFault::CompileLimit, "the code is larger than its limit"),
+        _ => failed(format!("the code cannot be written: {error}")),
+    })
 }
 
 fn die_with_the_parent() -> io::Result<()> {

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use portcullis_ledger::{Appended, Checkpoint, Ledger, LedgerOptions, StoreError, default_copies, verify_file};
+use portcullis_ledger::{Appended, Ledger, LedgerOptions, StoreError, default_copies, verify_file};
 
 use crate::sample::{decision, keyed};
 
@@ -45,6 +45,59 @@ fn appends() {
             Err(error) => panic!("{error}"),
         }
     }
+}
+
+/// The process that is killed while it rotates the key: says `ack` once it is done.
+#[test]
+#[ignore = "started by the crash tests"]
+fn rotates() {
+    let Ok(path) = std::env::var(FILE) else { return };
+    say("");
+    let ledger = Ledger::open(path.as_ref(), &LedgerOptions::default()).unwrap();
+    ledger.rotate_key().unwrap();
+    say("rotated");
+}
+
+/// Whichever call is the last one, the ledger opens, verifies and takes decisions, under the key before or the next one.
+#[test]
+fn killed_while_rotating() {
+    if !has_strace() {
+        return;
+    }
+    let (mut before, mut after) = (0, 0);
+    for calls in [CALLS, "rename"] {
+        for n in 1.. {
+            let (_folder, path) = folder(true);
+            let old = key_of(&path);
+            let inject = format!("inject={calls}:signal=KILL:when={n}");
+            let output = Command::new("strace")
+                .args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={calls}"), "-e", &inject])
+                .arg(std::env::current_exe().unwrap())
+                .args(["crash::rotates", "--exact", "--ignored", "--nocapture"])
+                .env(FILE, &path)
+                .stderr(Stdio::null())
+                .output()
+                .unwrap();
+            check(&path, &[], &inject);
+            let ledger = Ledger::open(&path, &LedgerOptions::default()).unwrap();
+            assert!(matches!(ledger.append(decision(100)), Ok(Appended::Committed(_))));
+            let new = ledger.verifier_key().clone();
+            drop(ledger);
+            assert_eq!(verify_file(&path, &default_copies(&path), Some(&old)).unwrap().problems, [], "{inject}");
+            if output.status.success() && n > 40 {
+                break;
+            }
+            *(if new == old { &mut before } else { &mut after }) += 1;
+            assert!(n < 500);
+        }
+    }
+    println!("{before} runs ended before the rotation, {after} after it");
+    assert!(before > 0 && after > 0);
+}
+
+fn key_of(path: &Path) -> portcullis_ledger::VerifierKey {
+    let file = format!("{}.key", path.display());
+    portcullis_ledger::read_signing_key(file.as_ref()).unwrap().unwrap().verifier().clone()
 }
 
 /// Whoever reads may be gone, and the write may be the one that is made to fail.
@@ -101,7 +154,7 @@ fn check(path: &Path, acknowledged: &[(u64, String)], at: &str) {
         assert_eq!(found.map(|(index, _)| index), Some(*index), "{at}: {id} was acknowledged");
     }
     if let Some(note) = published {
-        let published = Checkpoint::open(&note, ledger.verifier_key()).unwrap();
+        let published = reader.keys().unwrap().open(&note).unwrap();
         assert!(published.size() <= size, "{at}: the published checkpoint leads");
     }
     drop(ledger);

@@ -17,5 +17,6 @@ mod folder;
 mod model;
 mod opening;
 mod postgres;
+mod rotation;
 mod sample;
 mod sqlite;

@@ -174,6 +174,12 @@ impl ReadStore for Postgres {
         Ok(self.many("SELECT note FROM checkpoint WHERE no = 0", &[], |row| get(row, 0))?.into_iter().next())
     }
 
+    fn handovers(&mut self) -> Result<Vec<(u64, String)>, StoreError> {
+        self.many("SELECT no, note FROM checkpoint WHERE no > 0 ORDER BY no", &[], |row| {
+            Ok((index_of(get(row, 0)?)?, get(row, 1)?))
+        })
+    }
+
     fn totals(&mut self) -> Result<Totals, StoreError> {
         let text = "SELECT (SELECT count(*) FROM events), (SELECT count(*) FROM nodes), (SELECT count(*) FROM blobs), \
                     (SELECT count(*) FROM payloads), (SELECT count(*) FROM decisions), (SELECT count(*) FROM idempotency)";

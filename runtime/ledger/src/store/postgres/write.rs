@@ -118,6 +118,12 @@ impl Store for Postgres {
         Ok(())
     }
 
+    fn insert_handover(&mut self, size: u64, note: &str) -> Result<(), StoreError> {
+        let insert = "INSERT INTO checkpoint(no, note) VALUES ($1, $2)";
+        self.client.execute(insert, &[&number_of(size), &note]).map_err(failed("storing the hand-over"))?;
+        Ok(())
+    }
+
     fn erase(&mut self, index: u64, role: Role) -> Result<(), StoreError> {
         self.flush()?;
         let no = number_of(index);

@@ -193,6 +193,12 @@ impl ReadStore for Sqlite {
         self.one("SELECT note FROM checkpoint WHERE no = 0", [], "reading the checkpoint", |row| row.get(0))
     }
 
+    fn handovers(&mut self) -> Result<Vec<(u64, String)>, StoreError> {
+        self.many("SELECT no, note FROM checkpoint WHERE no > 0 ORDER BY no", [], "reading hand-overs", |row| {
+            Ok((index_of(get(row, 0)?)?, get(row, 1)?))
+        })
+    }
+
     fn totals(&mut self) -> Result<Totals, StoreError> {
         let mut count = |table: &str| -> Result<u64, StoreError> {
             let text = format!("SELECT count(*) FROM {table}");
@@ -221,10 +227,10 @@ impl ReadStore for Sqlite {
             problems.push(format!("meta has {} rows, or other ones than it should", rows.len()));
         }
         let checkpoints: i64 = self
-            .one("SELECT count(*) FROM checkpoint WHERE no <> 0", [], "reading the checkpoint", |row| row.get(0))?
+            .one("SELECT count(*) FROM checkpoint WHERE no < 0", [], "reading the checkpoint", |row| row.get(0))?
             .unwrap_or(0);
         if checkpoints != 0 {
-            problems.push("there are checkpoints beside the last one".to_owned());
+            problems.push("there are checkpoints of negative sizes".to_owned());
         }
         Ok(problems)
     }

@@ -77,6 +77,14 @@ impl Store for Sqlite {
         Ok(())
     }
 
+    fn insert_handover(&mut self, size: u64, note: &str) -> Result<(), StoreError> {
+        self.db
+            .prepare_cached("INSERT INTO checkpoint(no, note) VALUES (?1, ?2)")
+            .and_then(|mut insert| insert.execute((number_of(size), note)))
+            .map_err(failed("storing the hand-over"))?;
+        Ok(())
+    }
+
     fn erase(&mut self, index: u64, role: Role) -> Result<(), StoreError> {
         let no = number_of(index);
         // As many zeros as there were bytes: the row is overwritten where it stands, and no page is freed.
