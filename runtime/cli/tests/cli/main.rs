@@ -7,5 +7,6 @@ mod inspect;
 mod ledger;
 mod lock;
 mod policy;
+mod registry;
 mod site;
 mod usage;
