@@ -372,7 +372,7 @@ fn read_pin(reader: &mut Reader, table: &Table<'_>) -> Option<OciPin> {
     reader.keys(table, &["reference", "manifest-sha256"]);
     let reference = reader.required_string(table, "reference", REWRITE);
     if let Some(reference) = reference
-        && !OciReference::of_module(reference).is_some_and(|reference| reference.is_ok())
+        && OciReference::of_module(reference).is_none_or(|reference| reference.is_err())
     {
         reader.report(table.span.clone(), format!("{reference:?} is no reference"), REWRITE);
     }

@@ -209,8 +209,7 @@ fn answers_that_end_early() {
 fn answers_that_take_too_long() {
     let content = Content::new();
     let silent = || Reply::Raw(Box::new(|_: &mut TcpStream| std::thread::sleep(Duration::from_secs(5))));
-    let cases: [(&str, fn() -> Reply); 2] = [("dripping", dripping), ("silent", silent)];
-    for (name, reply) in cases {
+    for (name, reply) in [("dripping", dripping as fn() -> Reply), ("silent", silent)] {
         let server = lying(&content, move |seen| seen.path.contains("/manifests/").then(reply));
         let options = ClientOptions { time_limit: Duration::from_millis(400), ..ClientOptions::default() };
         let started = Instant::now();

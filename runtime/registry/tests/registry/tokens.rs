@@ -1,5 +1,7 @@
 //! Token servers: which ones are asked, for what, and what is believed of their answers.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use portcullis_inspect::InspectLimits;
 use portcullis_registry::{ClientOptions, RegistryError};
 
@@ -35,6 +37,27 @@ fn a_token_is_asked_for_with_the_password_and_no_more_than_is_needed() {
         !authorizations.is_empty() && authorizations.iter().all(|value| value == "Bearer good"),
         "{authorizations:?}"
     );
+}
+
+#[test]
+fn a_token_that_ended_is_asked_for_anew() {
+    let content = Content::new();
+    let module = content.artifact.module_sha256().to_string();
+    let given = AtomicUsize::new(0);
+    let issuer = Server::start(move |_| {
+        let n = given.fetch_add(1, Ordering::Relaxed);
+        Reply::Full(200, vec![], format!("{{\"token\": \"t{n}\"}}").into_bytes())
+    });
+    let realm = format!("Bearer realm=\"http://{}/token\"", issuer.address);
+    // Each token is good for the manifest and the config.
+    let server = lying(&content, move |seen: &Seen| {
+        let token = seen.headers.get("authorization").map(String::as_str);
+        let first = seen.path.contains("/manifests/") || !seen.path.ends_with(&module);
+        let good = if first { token.is_some() } else { token == Some("Bearer t1") };
+        (!good).then(|| unauthorized(realm.clone()))
+    });
+    assert_eq!(pull(&server).unwrap().module_sha256(), content.artifact.module_sha256());
+    assert_eq!(issuer.seen().len(), 2);
 }
 
 #[test]
