@@ -35,6 +35,7 @@ demo: policies ## decides the sample requests with the sample policies
 # compiled once instead of twice.
 test: setup ## passes the tests
 	@tools/ledger-tools.sh
+	@tools/registry-tools.sh
 	@$(CARGO) test --release --locked --no-run
 	@$(MAKE) --no-print-directory build-policies
 	@$(CARGO) test --release --locked

@@ -8,6 +8,7 @@ mod gate {
     mod backtest;
     mod history;
     mod masks;
+    mod modules;
     mod recording;
     mod replay;
     mod shedding;

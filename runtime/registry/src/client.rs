@@ -129,7 +129,7 @@ impl Client {
         let origin = Origin { https, host: host.into(), port };
         let transport =
             Transport::new(origin.clone(), self.options.plain_http, self.tls.clone(), self.options.time_limit);
-        Ok(Session { client: self, reference, actions, origin, transport, authorization: None })
+        Ok(Session { client: self, reference, actions, origin, transport, authorization: None, taken: false })
     }
 }
 
@@ -142,6 +142,8 @@ struct Session<'a> {
     transport: Transport,
     /// What is sent with each request to the registry, once it was asked for.
     authorization: Option<String>,
+    /// Whether the registry took that. Tokens end, and one that was good is asked for anew.
+    taken: bool,
 }
 
 /// A request to the registry; where it goes is a path, or an URL that was checked.
@@ -260,8 +262,9 @@ impl Session<'_> {
     /// Sends a request, and once more with what the registry asks for.
     fn call(&mut self, call: &Call<'_>) -> Result<Answer, RegistryError> {
         let mut answer = self.transport.send(self.ask(call)?)?;
-        let mut credentials = "although it was asked with its own token".to_owned();
-        if answer.status == 401 && self.authorization.is_none() {
+        let mut credentials = "asked as before".to_owned();
+        if answer.status == 401 && (self.authorization.is_none() || self.taken) {
+            self.taken = false;
             let found = self.client.keychain.find(self.reference)?;
             credentials = found.describe();
             self.authorization = self.authorize(&call.what, &answer, &found)?;
@@ -274,7 +277,10 @@ impl Session<'_> {
                 let (what, host) = (call.what.clone(), answer.host);
                 Err(RegistryError::Denied { what, host, credentials })
             }
-            _ => Ok(answer),
+            _ => {
+                self.taken = self.authorization.is_some();
+                Ok(answer)
+            }
         }
     }
 

@@ -28,7 +28,8 @@ pub(crate) fn check(realm: &str, registry: &Origin, allowed: &[String]) -> Resul
     let uri: Uri = realm.parse().map_err(|_| refuse("is no URL", None))?;
     let origin = Origin::of(&uri).ok_or_else(|| refuse("is no URL of a host over http or https", None))?;
     let same_host = origin.host == registry.host;
-    if !origin.https && !(same_host && !registry.https) {
+    let as_the_registry = same_host && !registry.https;
+    if !(origin.https || as_the_registry) {
         return Err(refuse("is not https", None));
     }
     let known = KNOWN.contains(&(registry.host.as_str(), origin.host.as_str()));

@@ -8,23 +8,22 @@ use super::ReportFormat;
 
 /// How registries are spoken to.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Registry")]
 pub struct RegistryArgs {
     /// Speak http, without encryption; to a registry on this machine it is spoken anyway. No credentials go over it to
     /// another machine
-    #[arg(long, conflicts_with = "https")]
+    #[arg(long, help_heading = "Registry", conflicts_with = "https")]
     pub plain_http: bool,
     /// Speak https to a registry on this machine too
-    #[arg(long)]
+    #[arg(long, help_heading = "Registry")]
     pub https: bool,
     /// A token server of another owner that may see the registry's credentials; may be given several times
-    #[arg(long, value_name = "HOST")]
+    #[arg(long, help_heading = "Registry", value_name = "HOST")]
     pub allow_realm: Vec<String>,
     /// The certificates, in PEM, that the registry's own goes back to [default: Mozilla's]
-    #[arg(long, value_name = "FILE", env = "PORTCULLIS_REGISTRY_CA")]
+    #[arg(long, help_heading = "Registry", value_name = "FILE", env = "PORTCULLIS_REGISTRY_CA")]
     pub registry_ca: Option<PathBuf>,
     /// How long speaking with a registry may take for one artifact, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(long, help_heading = "Registry", value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub registry_timeout: u64,
 }
 

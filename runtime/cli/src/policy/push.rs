@@ -23,11 +23,11 @@ use crate::{modules, report};
 /// # Errors
 /// The component is refused, or the registry does not take it.
 pub fn push(args: &PushArgs) -> anyhow::Result<Exit> {
-    let reference = reference(&args.reference)?;
+    let (reference, annotations) = (reference(&args.reference)?, annotations(&args.annotation)?);
     let limits = InspectLimits::default();
     let module = read(&args.file, limits.module_bytes)?;
     let evidence = evidence_beside(&args.file)?;
-    let artifact = Artifact::new(module, evidence, &annotations(&args.annotation)?, &limits)
+    let artifact = Artifact::new(module, evidence, &annotations, &limits)
         .with_context(|| format!("{} was not pushed", args.file.display()))?;
     let client = modules::client(&args.registry, true)?;
     let pushed = {

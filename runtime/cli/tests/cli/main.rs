@@ -15,6 +15,7 @@ mod ledger;
 mod lock;
 mod policy;
 mod review;
+mod registry;
 mod site;
 mod trust;
 mod usage;
