@@ -186,10 +186,11 @@ struct Places {
 impl Places {
     fn of(spec: &PolicySpec, files: &dyn ReadFiles) -> Result<Places, String> {
         let normal = normal_module(&spec.module).ok_or("its name has an empty part, or one of dots, after ://")?;
-        let resolved = if normal.contains("://") {
-            None
-        } else {
-            Some(files.resolved(&spec.module).map_err(|error| format!("it cannot be found: {error}"))?)
+        // What has a scheme may all the same be a file, to whoever reads it.
+        let resolved = match files.resolved(&spec.module) {
+            Ok(resolved) => Some(resolved),
+            Err(_) if normal.contains("://") => None,
+            Err(error) => return Err(format!("it cannot be found: {error}")),
         };
         Ok(Places { normal, resolved })
     }
