@@ -13,5 +13,6 @@ mod gate {
     mod shedding;
     mod site;
     mod stopped;
+    mod trust;
     mod worker;
 }
