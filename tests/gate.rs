@@ -15,5 +15,6 @@ mod gate {
     mod site;
     mod stopped;
     mod substitution;
+    mod trust;
     mod worker;
 }

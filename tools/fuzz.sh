@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Fuzzes the parsers of requests, manifests, components, registries' artifacts and the ledger's formats, FUZZ_SECONDS in all (60 unless told).
+# Fuzzes the parsers of requests, manifests, components, artifacts, evidence and the ledger's formats, FUZZ_SECONDS in all (60 unless told).
 # Coverage-guided by LLVM's instrumentation, which a stable compiler offers too; needs a C++ compiler for libFuzzer.
 set -euo pipefail
 cd "$(dirname "$0")/../tests/fuzz"
 seconds=${FUZZ_SECONDS:-60}
-targets=(request manifest component checkpoint event receipt tile artifact)
+targets=(request manifest component checkpoint event receipt tile artifact bundle)
 host=$(rustc -vV | sed -n 's/^host: //p')
 export CARGO_TARGET_DIR=../../target/fuzz
 export RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \

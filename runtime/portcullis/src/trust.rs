@@ -186,10 +186,11 @@ struct Places {
 impl Places {
     fn of(spec: &PolicySpec, files: &dyn ReadFiles) -> Result<Places, String> {
         let normal = normal_module(&spec.module).ok_or("its name has an empty part, or one of dots, after ://")?;
-        let resolved = if normal.contains("://") {
-            None
-        } else {
-            Some(files.resolved(&spec.module).map_err(|error| format!("it cannot be found: {error}"))?)
+        // What has a scheme may all the same be a file, to whoever reads it.
+        let resolved = match files.resolved(&spec.module) {
+            Ok(resolved) => Some(resolved),
+            Err(_) if normal.contains("://") => None,
+            Err(error) => return Err(format!("it cannot be found: {error}")),
         };
         Ok(Places { normal, resolved })
     }
@@ -205,5 +206,97 @@ impl Places {
             pattern.matches(&self.normal)
                 || self.resolved.as_ref().is_some_and(|resolved| behind_links(pattern, resolved))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_attest::{PrivateKey, signature_statement};
+    use portcullis_gate::Manifest;
+
+    use super::*;
+    use crate::EvidenceFile;
+
+    const NOW: &str = "2026-03-14T09:30:00Z";
+
+    /// A registry: modules have no place on a disk, and their evidence is where the store keeps it.
+    struct Registry(std::io::Result<Vec<EvidenceFile>>);
+
+    impl ReadFiles for Registry {
+        fn read(&self, _: &str, _: usize) -> std::io::Result<Vec<u8>> {
+            Err(std::io::ErrorKind::NotFound.into())
+        }
+
+        fn evidence(&self, _: &str) -> std::io::Result<Vec<EvidenceFile>> {
+            self.0.as_ref().map(Clone::clone).map_err(|error| std::io::Error::other(error.to_string()))
+        }
+
+        fn resolved(&self, _: &str) -> std::io::Result<PathBuf> {
+            Err(std::io::ErrorKind::NotFound.into())
+        }
+    }
+
+    fn key() -> PrivateKey {
+        PrivateKey::from_seed(&[7; 32]).unwrap()
+    }
+
+    fn signed() -> Vec<EvidenceFile> {
+        let statement = signature_statement("a", Sha256::of(b"a"), 1, NOW.parse().unwrap());
+        let bytes = Bundle::sign(statement, &key());
+        vec![EvidenceFile { name: "a.sigstore.json".into(), bytes: Ok(bytes) }]
+    }
+
+    fn checked(module: &str, files: &dyn ReadFiles) -> Result<usize, String> {
+        let text = format!(
+            "portcullis = 1\nname = \"set\"\n[[policy]]\nname = \"a\"\nmodule = \"{module}\"\n\
+             [keys.release]\npublic-key = \"\"\"\n{}\"\"\"\n\
+             [[trust]]\nmodules = \"oci://registry.example.com/policies/*\"\nsigned-by = \"release\"\n",
+            key().public().to_pem()
+        );
+        let mut definition =
+            Manifest::parse("portcullis.toml", text.as_bytes(), NOW.parse().unwrap()).unwrap().definition;
+        let keys = read_keys(&mut definition, files).unwrap();
+        let evidence = check(&definition, keys, [Some(Sha256::of(b"a"))], files, NOW.parse().unwrap());
+        match evidence {
+            Ok(evidence) => Ok(evidence.unwrap().policies.len()),
+            Err(untrusted) => Err(untrusted.iter().map(ToString::to_string).collect()),
+        }
+    }
+
+    #[test]
+    fn modules_of_a_registry_need_what_files_need() {
+        let registry = Registry(Ok(signed()));
+        for module in [
+            "oci://registry.example.com/policies/a:1",
+            "OCI://Registry.example.com/policies/a:1",
+            "oci://registry.example.com/policies/a@sha256:00",
+        ] {
+            assert_eq!(checked(module, &registry), Ok(1), "{module}");
+            let none = checked(module, &Registry(Ok(Vec::new()))).unwrap_err();
+            assert!(none.contains("needs a signature by release, found none"), "{none}");
+        }
+        for (module, says) in [
+            ("oci://registry.example.com/other/a:1", "no [[trust]] is about it"),
+            ("oci://registry.example.com:5000/policies/a:1", "no [[trust]] is about it"),
+            ("oci://registry.example.com/policies/../policies/a", "one of dots, after ://"),
+            ("oci://registry.example.com//policies/a", "an empty part"),
+            // A file is where it is, or nowhere.
+            ("policies/a", "it cannot be found"),
+        ] {
+            let error = checked(module, &registry).expect_err(module);
+            assert!(error.contains(says), "{module}: {error}");
+        }
+    }
+
+    #[test]
+    fn evidence_that_cannot_be_read_is_none() {
+        let module = "oci://registry.example.com/policies/a:1";
+        let unreadable = checked(module, &Registry(Err(std::io::Error::other("on fire")))).unwrap_err();
+        assert!(unreadable.contains("its evidence cannot be read: on fire"), "{unreadable}");
+        let broken = EvidenceFile { name: "b.sigstore.json".into(), bytes: Err("a link".into()) };
+        let only = checked(module, &Registry(Ok(vec![broken.clone()]))).unwrap_err();
+        assert!(only.contains("b.sigstore.json does not count: a link"), "{only}");
+        // One that counts is enough, whatever lies beside it.
+        assert_eq!(checked(module, &Registry(Ok([vec![broken], signed()].concat()))), Ok(1));
     }
 }
