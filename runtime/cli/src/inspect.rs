@@ -92,6 +92,8 @@ fn push_abilities(out: &mut String, report: &Report) {
         calls.push("nothing".into());
     }
     push_list(out, "What it can call", calls);
+    let limits = report.proposed_limits.iter().map(|(key, value)| format!("{key} = {value}"));
+    push_list(out, "Limits that its author proposes", limits.collect());
     let history = report.history.iter().map(|history| shown(&history.summary));
     push_list(out, "What it reads the ledger's history for, as it says", history.collect());
     let exports = report.exports.iter().map(|export| format!("{}: {}", shown(&export.name), shown(&export.words)));

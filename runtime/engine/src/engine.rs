@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use portcullis_gate::{Document, Limits, MAX_MEMORY_MIB, Pointer, Sha256, Value};
-use wasmtime::component::Linker;
+use wasmtime::component::{Component, Linker};
 
 use crate::cache::{Cache, CacheOptions};
 use crate::config::{self, Reset};
@@ -24,11 +24,29 @@ pub struct EngineOptions {
     pub max_memory_bytes: u64,
     /// Where compiled policies are kept; `None` compiles at every start.
     pub cache: Option<CacheOptions>,
+    /// How much work goes into the code.
+    pub effort: Effort,
+}
+
+/// How much work goes into the code of a policy. Verdicts and fuel are the same either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Effort {
+    /// For deciding: optimized, with a snapshot of the settings.
+    #[default]
+    Optimized,
+    /// For trying policies out: compiled in less than half the time, several times slower to run; and a module of more than
+    /// 4 MiB is compiled once for all of its settings, without snapshots.
+    Draft,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        EngineOptions { instances: 256, max_memory_bytes: MAX_MEMORY_MIB * 1024 * 1024, cache: None }
+        EngineOptions {
+            instances: 256,
+            max_memory_bytes: MAX_MEMORY_MIB * 1024 * 1024,
+            cache: None,
+            effort: Effort::Optimized,
+        }
     }
 }
 
@@ -45,6 +63,9 @@ pub(crate) struct Shared {
     /// `Err` says why the cache cannot be used.
     pub(crate) cache: Option<Result<Cache, String>>,
     configuration_sha256: Sha256,
+    pub(crate) effort: Effort,
+    /// The large module that was compiled last, for its next settings; only of drafts.
+    pub(crate) draft: Mutex<Option<(Sha256, Component)>>,
 }
 
 /// One wasmtime engine with the world's imports defined.
@@ -107,7 +128,17 @@ impl Engine {
         })?;
         let cache = options.cache.as_ref().map(Cache::open);
         let configuration_sha256 = config::configuration_sha256();
-        Ok(Engine { shared: Arc::new(Shared { small, large, ticker, cache, configuration_sha256 }) })
+        Ok(Engine {
+            shared: Arc::new(Shared {
+                small,
+                large,
+                ticker,
+                cache,
+                configuration_sha256,
+                effort: options.effort,
+                draft: Mutex::new(None),
+            }),
+        })
     }
 
     /// The version of the engine that runs policies.
@@ -134,7 +165,8 @@ impl Engine {
 
 impl Pool {
     fn new(reset: Reset, options: &EngineOptions) -> wasmtime::Result<Pool> {
-        let engine = wasmtime::Engine::new(&config::config(reset, options.instances, options.max_memory_bytes))?;
+        let engine =
+            wasmtime::Engine::new(&config::config(reset, options.effort, options.instances, options.max_memory_bytes))?;
         let mut linker = Linker::new(&engine);
         sandbox::link(&mut linker)?;
         Ok(Pool { engine, linker })

@@ -28,7 +28,7 @@ mod ticker;
 mod wit;
 
 pub use cache::{CacheOptions, CacheUse};
-pub use engine::{Engine, EngineOptions, HostData, PolicySource};
+pub use engine::{Effort, Engine, EngineOptions, HostData, PolicySource};
 pub use error::{EngineError, LoadError};
 pub use history::{History, RecordedHistory};
 pub use policy::{Evaluation, Mode, Policy};

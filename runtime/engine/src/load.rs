@@ -2,7 +2,7 @@
 
 use std::hash::{Hash as _, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use portcullis_gate::{LoadFault, Pointer, Said, Sha256};
@@ -15,7 +15,7 @@ use crate::PolicySource;
 use crate::cache::{CacheUse, Lookup};
 use crate::config::SMALL_MEMORY_BYTES;
 use crate::deserialize::deserialize;
-use crate::engine::{Pool, Shared};
+use crate::engine::{Effort, Pool, Shared};
 use crate::error::LoadError;
 use crate::policy::{Mode, Policy};
 use crate::runner::{Budget, Runner, Unconfigured, refill, said_alike, without_a_clock};
@@ -25,6 +25,9 @@ use crate::wit::Value;
 
 /// Most inputs that a policy may declare.
 const MAX_INPUTS: usize = 1024;
+
+/// Drafts of larger modules have no snapshot: it would be compiled for each of their settings.
+const DRAFT_SNAPSHOT_BYTES: usize = 4 * 1024 * 1024;
 
 /// Raised whenever an entry of the cache would be made differently from the same key.
 const CACHE_FORMAT: &str = "portcullis compile cache 1";
@@ -47,13 +50,17 @@ pub(crate) fn load(shared: &Arc<Shared>, module: &[u8], source: &PolicySource<'_
         return Err(LoadError { fault: LoadFault::Configure, cause: Some(faulted.fault), detail: faulted.detail });
     }
     let settings_sha256 = Sha256::of(source.settings.as_bytes());
-    let name = entry_name(shared, &module_sha256, &settings_sha256, source);
-    let (compiled, cache_use) = match cached(shared, &name) {
-        Ok(compiled) => (compiled, CacheUse::Hit),
-        Err(cache_use) => {
-            let compiled = compile(shared, module, source)?;
-            let cache_use = store(shared, &name, &compiled, cache_use);
-            (compiled, cache_use)
+    let (compiled, cache_use) = if shared.effort == Effort::Draft && module.len() > DRAFT_SNAPSHOT_BYTES {
+        draft(shared, module, &module_sha256, source)?
+    } else {
+        let name = entry_name(shared, &module_sha256, &settings_sha256, source);
+        match cached(shared, &name) {
+            Ok(compiled) => (compiled, CacheUse::Hit),
+            Err(cache_use) => {
+                let compiled = compile(shared, module, source)?;
+                let cache_use = store(shared, &name, &compiled, cache_use);
+                (compiled, cache_use)
+            }
         }
     };
     let Compiled { facts, component, runner } = compiled;
@@ -229,6 +236,50 @@ fn prepare(pool: &Pool, wasm: &[u8]) -> Result<(Component, Runner), LoadError> {
     Ok((component, runner))
 }
 
+/// A draft of a large module: what is compiled, and kept, does not depend on the settings, so the module is compiled
+/// once for all of them.
+fn draft(
+    shared: &Shared,
+    module: &[u8],
+    module_sha256: &Sha256,
+    source: &PolicySource<'_>,
+) -> Result<(Compiled, CacheUse), LoadError> {
+    let report = inspect(module, source)?;
+    let (component, runner, cache_use) = prepare_once(shared, module, module_sha256)?;
+    let (_, inputs) = configure(&runner, source)?;
+    check_inputs(&inputs, &report.declared_inputs)?;
+    let documents = report.data_documents.into_iter().map(|document| document.name).collect();
+    let facts = Facts { inputs, documents, small: false, without_snapshot: Some("a draft".into()) };
+    Ok((Compiled { facts, component, runner }, cache_use))
+}
+
+fn prepare_once(
+    shared: &Shared,
+    module: &[u8],
+    module_sha256: &Sha256,
+) -> Result<(Component, Runner, CacheUse), LoadError> {
+    // A thread that panicked while it held the lock left a whole entry or none.
+    let mut kept = shared.draft.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, component)) = kept.as_ref().filter(|(of, _)| of == module_sha256) {
+        let runner = Runner::new(&shared.large, component)
+            .map_err(|error| LoadError::new(LoadFault::World, text::shown(&format!("{error:#}"))))?;
+        return Ok((component.clone(), runner, CacheUse::Hit));
+    }
+    let name = draft_name(shared, module_sha256);
+    let (compiled, cache_use) = match cached(shared, &name) {
+        Ok(compiled) => (compiled, CacheUse::Hit),
+        Err(cache_use) => {
+            let (component, runner) = prepare(&shared.large, module)?;
+            let facts = Facts { inputs: vec![], documents: vec![], small: false, without_snapshot: None };
+            let compiled = Compiled { facts, component, runner };
+            let cache_use = store(shared, &name, &compiled, cache_use);
+            (compiled, cache_use)
+        }
+    };
+    *kept = Some((*module_sha256, compiled.component.clone()));
+    Ok((compiled.component, compiled.runner, cache_use))
+}
+
 fn inspect(wasm: &[u8], source: &PolicySource<'_>) -> Result<Report, LoadError> {
     portcullis_inspect::inspect(wasm, &InspectLimits::from(&source.limits))
         .map_err(|refusal| LoadError::new(refusal.fault, refusal.detail))
@@ -267,6 +318,17 @@ fn entry_name(shared: &Shared, module: &Sha256, settings: &Sha256, source: &Poli
     hasher.write(module.as_bytes());
     hasher.write(settings.as_bytes());
     format!("{:?}", source.limits).hash(&mut hasher);
+    Sha256::of(&hasher.0.finalize())
+}
+
+/// The name of a draft's entry: no settings and no limits are in it, since both are applied after it was read.
+fn draft_name(shared: &Shared, module: &Sha256) -> Sha256 {
+    let mut hasher = Sha256Hasher(sha2::Sha256::new());
+    CACHE_FORMAT.hash(&mut hasher);
+    "draft".hash(&mut hasher);
+    env!("CARGO_PKG_VERSION").hash(&mut hasher);
+    shared.large.engine.precompile_compatibility_hash().hash(&mut hasher);
+    hasher.write(module.as_bytes());
     Sha256::of(&hasher.0.finalize())
 }
 
