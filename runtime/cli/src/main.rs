@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         args::Command::Decide(args) => decide::run(&args),
         args::Command::Inspect(args) => inspect::run(&args),
         args::Command::Lock(args) => lock::run(&args),
+        args::Command::Policy(args::PolicyCommand::New(args)) => policy::new::run(&args),
         args::Command::Policy(args::PolicyCommand::Build(args)) => policy::build::run(&args),
         args::Command::Policy(args::PolicyCommand::Test(args)) => policy::test::run(&args),
         args::Command::Ledger(command) => ledger::run(&command),
