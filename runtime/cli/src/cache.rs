@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use portcullis_engine::{CacheOptions, Engine, EngineOptions};
+use portcullis_engine::{CacheOptions, Effort, Engine, EngineOptions};
 
 use crate::args::CacheArgs;
 use crate::report;
@@ -14,6 +14,15 @@ use crate::report;
 pub fn engine(args: &CacheArgs) -> anyhow::Result<Engine> {
     let cache = if args.no_cache { None } else { options(args) };
     Ok(Engine::new(&EngineOptions { cache, ..EngineOptions::default() })?)
+}
+
+/// An engine for trying policies out: it compiles in less than half the time.
+///
+/// # Errors
+/// The engine cannot be set up.
+pub fn draft_engine(args: &CacheArgs) -> anyhow::Result<Engine> {
+    let cache = if args.no_cache { None } else { options(args) };
+    Ok(Engine::new(&EngineOptions { cache, effort: Effort::Draft, ..EngineOptions::default() })?)
 }
 
 /// The entries are in the cache folder; the key that authenticates them is in the state folder, so that a cache which

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use portcullis::{LOCK_FILE, Locked, LockedModule, MANIFEST_FILE, ModuleStore, PolicySet, SetError};
 use portcullis_gate::{FoundPolicy, Lock, LockedPolicy, Manifest, OCI_SCHEME, Sha256};
+use portcullis_inspect::{InspectLimits, inspect};
 
 use crate::args::LockArgs;
 use crate::exit::Exit;
@@ -58,6 +59,9 @@ pub fn run(args: &LockArgs) -> anyhow::Result<Exit> {
     for policy in &not_loaded {
         report::warning(&format!("it is locked, but it will fail in every decision that concerns it: {policy}"));
     }
+    for proposal in proposals(&manifest)? {
+        report::warning(&proposal);
+    }
     Ok(Exit::Done)
 }
 
@@ -100,6 +104,30 @@ fn with_fetch(args: &LockArgs, error: SetError) -> anyhow::Error {
          `portcullis lock` where the manifest names others",
         args.policies.display()
     ))
+}
+
+/// For each policy that gets less than its author proposes, the line for the manifest.
+fn proposals(manifest: &Path) -> anyhow::Result<Vec<String>> {
+    let name = manifest.display().to_string();
+    let bytes = std::fs::read(manifest).with_context(|| format!("cannot read {name}"))?;
+    let definition = Manifest::parse(&name, &bytes, Timestamp::now())?.definition;
+    let mut proposals = Vec::new();
+    for policy in definition.policies() {
+        // What cannot be read or is refused for other reasons was told before.
+        let Ok(module) = std::fs::read(manifest.with_file_name(&policy.module)) else { continue };
+        let Ok(report) = inspect(&module, &InspectLimits::default()) else { continue };
+        let lacking = report.lacking(&policy.limits);
+        if lacking.is_empty() {
+            continue;
+        }
+        let limits: Vec<String> = lacking.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+        proposals.push(format!(
+            "{} gets less than its author proposes; if you agree, give it limits = {{ {} }}",
+            shown(&policy.name),
+            limits.join(", ")
+        ));
+    }
+    Ok(proposals)
 }
 
 fn check(manifest: &Path, lock: &Lock, found: &Lock, command: &str) -> anyhow::Result<Exit> {

@@ -45,6 +45,7 @@ fn main() -> ExitCode {
         args::Command::Inspect(args) => inspect::run(&args),
         args::Command::Diff(args) => diff::run(&args),
         args::Command::Lock(args) => lock::run(&args),
+        args::Command::Policy(args::PolicyCommand::New(args)) => policy::new::run(&args),
         args::Command::Policy(args::PolicyCommand::Build(args)) => policy::build::run(&args),
         args::Command::Policy(args::PolicyCommand::Test(args)) => policy::test::run(&args),
         args::Command::Policy(args::PolicyCommand::Push(args)) => policy::push::push(&args),

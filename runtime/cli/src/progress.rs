@@ -1,10 +1,11 @@
 //! Signs of life on standard error, where it is a terminal.
 
+use std::io::Write as _;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// How long something may take before it is worth a word.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -42,6 +43,33 @@ impl Drop for Spinner {
         if let Some(thread) = self.thread.take() {
             _ = thread.join();
         }
+    }
+}
+
+/// Says what is being done, on standard error.
+pub fn say(line: &str) {
+    _ = writeln!(anstream::stderr().lock(), "{line}");
+}
+
+/// A spinner with what is being done, where standard error is a terminal; gone when it is dropped.
+pub struct Work {
+    bar: ProgressBar,
+}
+
+impl Work {
+    /// Shows `message` until it is dropped.
+    #[must_use]
+    pub fn start(message: String) -> Work {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        bar.set_message(message);
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Work { bar }
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
     }
 }
 

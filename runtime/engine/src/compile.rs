@@ -11,19 +11,22 @@ use wasmtime::component::Component;
 use crate::PolicySource;
 use crate::config::SMALL_MEMORY_BYTES;
 use crate::deserialize::deserialize;
-use crate::engine::{Pool, Shared};
+use crate::engine::{Effort, Pool, Shared};
 use crate::error::LoadError;
 use crate::runner::{Budget, Runner, Unconfigured, refill, said_alike};
 use crate::snapshot::{self, Instrumented};
 use crate::text;
 use crate::wit::Value;
 
+/// Drafts of larger modules have no snapshot: it would be compiled for each of their settings.
+const DRAFT_SNAPSHOT_BYTES: usize = 4 * 1024 * 1024;
+
 /// Most inputs that a policy may declare.
 const MAX_INPUTS: usize = 1024;
 
 pub(crate) struct Compiled {
     pub(crate) facts: Facts,
-    component: Component,
+    pub(crate) component: Component,
     pub(crate) runner: Runner,
 }
 
@@ -48,6 +51,19 @@ impl Compiled {
         let facts = serde_json::to_vec(&self.facts).map_err(|error| error.to_string())?;
         let length = u32::try_from(facts.len()).map_err(|error| error.to_string())?;
         Ok([&length.to_le_bytes(), facts.as_slice(), code.as_slice()].concat())
+    }
+
+    /// The code, for a second use of it with other settings.
+    pub(crate) fn again(shared: &Shared, component: &Component, documents: &[String]) -> Result<Compiled, LoadError> {
+        let runner = Runner::new(&shared.large, component)
+            .map_err(|error| LoadError::new(LoadFault::World, text::shown(&format!("{error:#}"))))?;
+        let facts = Facts {
+            inputs: Vec::new(),
+            documents: documents.to_vec(),
+            small: false,
+            without_snapshot: Some(DRAFT.into()),
+        };
+        Ok(Compiled { facts, component: component.clone(), runner })
     }
 
     /// Code that was compiled before. `content` is authentic; `None` where it is for another engine.
@@ -79,6 +95,9 @@ fn split(content: &[u8]) -> Option<(Facts, &[u8])> {
 pub(crate) fn compile(shared: &Shared, module: &[u8], source: &PolicySource<'_>) -> Result<Compiled, LoadError> {
     let report = inspect(module, source)?;
     let documents = report.data_documents.iter().map(|document| document.name.clone()).collect();
+    if is_draft(shared, module) {
+        return without_snapshot(shared, module, Vec::new(), documents, DRAFT.into());
+    }
     match bind(shared, module, source)? {
         Bound::Snapshot { wasm, inputs } => {
             check_inputs(&inputs, &report.declared_inputs)?;
@@ -101,6 +120,22 @@ pub(crate) fn compile(shared: &Shared, module: &[u8], source: &PolicySource<'_>)
         }
     }
 }
+
+/// Whether what is compiled, and kept, is the module for whatever settings: `configure` has not run.
+pub(crate) fn is_draft(shared: &Shared, module: &[u8]) -> bool {
+    shared.effort == Effort::Draft && module.len() > DRAFT_SNAPSHOT_BYTES
+}
+
+/// A draft, bound to its settings: `configure` runs, in this process, and says what the policy reads.
+pub(crate) fn bind_draft(compiled: &mut Compiled, module: &[u8], source: &PolicySource<'_>) -> Result<(), LoadError> {
+    let report = inspect(module, source)?;
+    let (_, inputs) = configure(&compiled.runner, source)?;
+    check_inputs(&inputs, &report.declared_inputs)?;
+    compiled.facts.inputs = inputs;
+    Ok(())
+}
+
+const DRAFT: &str = "a draft";
 
 fn without_snapshot(
     shared: &Shared,

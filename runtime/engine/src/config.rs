@@ -5,6 +5,8 @@ use wasmtime::{
     Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, RegallocAlgorithm, WasmFeatures,
 };
 
+use crate::engine::Effort;
+
 /// Version of wasmtime and of the snapshot tool; a test compares it with the lock file.
 pub(crate) const WASMTIME_VERSION: &str = "48.0.8";
 
@@ -21,8 +23,9 @@ const TABLE_KEEP_RESIDENT_BYTES: usize = 16 * 1024;
 /// Native stack that a guest may use.
 pub(crate) const STACK_BYTES: usize = 512 * 1024;
 
-/// Core instances, memories and tables that one component may bring; the limits of a policy may be lower.
-const MAX_PER_COMPONENT: u32 = 32;
+/// Core instances, memories and tables that one component may bring: Python's bring 38. It is a bound that takes no room
+/// in the pool; the default limit of a policy is lower.
+const MAX_PER_COMPONENT: u32 = 64;
 
 /// How an engine resets memory between evaluations.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,7 +39,7 @@ pub(crate) enum Reset {
 }
 
 /// The configuration of an engine that holds `instances` sandboxes at once.
-pub(crate) fn config(reset: Reset, instances: u32, max_memory_bytes: u64) -> Config {
+pub(crate) fn config(reset: Reset, effort: Effort, instances: u32, max_memory_bytes: u64) -> Config {
     let mut config = Config::new();
     // Semantics. Everything that `portcullis_inspect::features` does not name is off.
     config.wasm_features(WasmFeatures::all(), false);
@@ -48,8 +51,14 @@ pub(crate) fn config(reset: Reset, instances: u32, max_memory_bytes: u64) -> Con
     config.epoch_interruption(true);
     config.max_wasm_stack(STACK_BYTES);
     // Compilation.
-    config.cranelift_opt_level(OptLevel::Speed);
-    config.cranelift_regalloc_algorithm(RegallocAlgorithm::Backtracking);
+    match effort {
+        Effort::Optimized => {
+            config.cranelift_opt_level(OptLevel::Speed).cranelift_regalloc_algorithm(RegallocAlgorithm::Backtracking)
+        }
+        Effort::Draft => {
+            config.cranelift_opt_level(OptLevel::None).cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass)
+        }
+    };
     config.parallel_compilation(true);
     // Memory.
     config.memory_init_cow(true);

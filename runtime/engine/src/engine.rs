@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use portcullis_gate::{Document, Limits, MAX_MEMORY_MIB, Pointer, Sha256, Value};
-use wasmtime::component::Linker;
+use wasmtime::component::{Component, Linker};
 
 use crate::cache::{Cache, CacheOptions};
 use crate::child::{self, CompileIn, CompileLimits};
@@ -30,6 +30,20 @@ pub struct EngineOptions {
     pub compile_in: CompileIn,
     /// What compiling one module in a child may cost.
     pub compile_limits: CompileLimits,
+    /// How much work goes into the code.
+    pub effort: Effort,
+}
+
+/// How much work goes into the code of a policy. Verdicts and fuel are the same either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Effort {
+    /// For deciding: optimized, with a snapshot of the settings.
+    #[default]
+    Optimized,
+    /// For trying policies out: compiled in less than half the time, several times slower to run; and a module of more than
+    /// 4 MiB is compiled once for all of its settings, without snapshots.
+    Draft,
 }
 
 impl Default for EngineOptions {
@@ -40,6 +54,7 @@ impl Default for EngineOptions {
             cache: None,
             compile_in: CompileIn::default(),
             compile_limits: CompileLimits::default(),
+            effort: Effort::Optimized,
         }
     }
 }
@@ -60,6 +75,17 @@ pub(crate) struct Shared {
     /// What compiled code depends on besides the module, its settings and its limits.
     pub(crate) fingerprint: Sha256,
     configuration_sha256: Sha256,
+    pub(crate) effort: Effort,
+    /// The large module that was compiled last, for its next settings; only of drafts.
+    pub(crate) draft: Mutex<Option<DraftCode>>,
+}
+
+/// A large module's code, before any settings.
+pub(crate) struct DraftCode {
+    /// Of its cache entry.
+    pub(crate) name: Sha256,
+    pub(crate) component: Component,
+    pub(crate) documents: Vec<String>,
 }
 
 /// Where modules are compiled, ready for it.
@@ -116,12 +142,12 @@ impl Engine {
         let compiler = Compiler::new(options).map_err(EngineError::Compiler)?;
         let cache = options.cache.as_ref().map(Cache::open);
         let pool = |reset| {
-            Pool::new(reset, options.instances, options.max_memory_bytes)
+            Pool::new(reset, options.effort, options.instances, options.max_memory_bytes)
                 .map_err(|source| EngineError::Setup { instances: options.instances, source })
         };
         let small = pool(Reset::Memset)?;
         let large = pool(Reset::Pagemap).or_else(|_| pool(Reset::Madvise))?;
-        Ok(Engine { shared: Arc::new(Shared::new(small, large, cache, compiler)?) })
+        Ok(Engine { shared: Arc::new(Shared::new(small, large, cache, compiler, options.effort)?) })
     }
 
     /// The version of the engine that runs policies.
@@ -161,6 +187,7 @@ impl Shared {
         large: Pool,
         cache: Option<Result<Cache, String>>,
         compiler: Compiler,
+        effort: Effort,
     ) -> Result<Shared, EngineError> {
         let engines = [small.engine.weak(), large.engine.weak()];
         let ticker = Ticker::start(move || {
@@ -172,18 +199,19 @@ impl Shared {
         })?;
         let fingerprint = crate::load::fingerprint(&large.engine);
         let configuration_sha256 = config::configuration_sha256();
-        Ok(Shared { small, large, ticker, cache, compiler, fingerprint, configuration_sha256 })
+        let draft = Mutex::new(None);
+        Ok(Shared { small, large, ticker, cache, compiler, fingerprint, configuration_sha256, effort, draft })
     }
 
     /// What a child needs to compile one module: room for the instances that the snapshot and its check take.
     #[cfg(unix)]
-    pub(crate) fn to_compile(max_memory_bytes: u64) -> Result<Shared, EngineError> {
+    pub(crate) fn to_compile(effort: Effort, max_memory_bytes: u64) -> Result<Shared, EngineError> {
         const INSTANCES: u32 = 8;
         let pool = |reset| {
-            Pool::new(reset, INSTANCES, max_memory_bytes)
+            Pool::new(reset, effort, INSTANCES, max_memory_bytes)
                 .map_err(|source| EngineError::Setup { instances: INSTANCES, source })
         };
-        Shared::new(pool(Reset::Memset)?, pool(Reset::Madvise)?, None, Compiler::ThisProcess)
+        Shared::new(pool(Reset::Memset)?, pool(Reset::Madvise)?, None, Compiler::ThisProcess, effort)
     }
 }
 
@@ -197,8 +225,8 @@ impl Compiler {
 }
 
 impl Pool {
-    fn new(reset: Reset, instances: u32, max_memory_bytes: u64) -> wasmtime::Result<Pool> {
-        let engine = wasmtime::Engine::new(&config::config(reset, instances, max_memory_bytes))?;
+    fn new(reset: Reset, effort: Effort, instances: u32, max_memory_bytes: u64) -> wasmtime::Result<Pool> {
+        let engine = wasmtime::Engine::new(&config::config(reset, effort, instances, max_memory_bytes))?;
         let mut linker = Linker::new(&engine);
         sandbox::link(&mut linker)?;
         Ok(Pool { engine, linker })

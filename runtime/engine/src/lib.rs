@@ -33,7 +33,7 @@ mod wit;
 
 pub use cache::{CacheOptions, CacheUse};
 pub use child::{CompileIn, CompileLimits};
-pub use engine::{Engine, EngineOptions, HostData, PolicySource};
+pub use engine::{Effort, Engine, EngineOptions, HostData, PolicySource};
 pub use error::{EngineError, LoadError};
 pub use history::{History, RecordedHistory};
 pub use measure::LoadTimes;

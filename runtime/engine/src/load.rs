@@ -1,7 +1,7 @@
 //! From bytes to a policy: pinned; taken from the cache, or compiled where the engine compiles.
 
 use std::hash::{Hash as _, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use portcullis_gate::{LoadFault, Pointer, Said, Sha256};
@@ -10,8 +10,8 @@ use sha2::Digest as _;
 use crate::PolicySource;
 use crate::cache::{Cache, CacheUse, Lookup};
 use crate::child;
-use crate::compile::{self, Compiled, Facts, pointers};
-use crate::engine::{Compiler, Shared};
+use crate::compile::{self, Compiled, Facts, bind_draft, is_draft, pointers};
+use crate::engine::{Compiler, DraftCode, Shared};
 use crate::error::LoadError;
 use crate::policy::{Mode, Policy};
 use crate::runner::without_a_clock;
@@ -22,12 +22,10 @@ const CACHE_FORMAT: &str = "portcullis compile cache 2";
 
 pub(crate) fn load(shared: &Arc<Shared>, module: &[u8], source: &PolicySource<'_>) -> Result<Policy, LoadError> {
     let order = admit(shared, module, source)?;
-    let (compiled, cache_use) = match cached(shared, &order.name) {
-        Ok(content) => match Compiled::revive(shared, &content) {
-            Some(compiled) => (compiled, CacheUse::Hit),
-            None => compile(shared, &order, module, source, CacheUse::Refused)?,
-        },
-        Err(cache_use) => compile(shared, &order, module, source, cache_use)?,
+    let (compiled, cache_use) = if is_draft(shared, module) {
+        draft(shared, &order, module, source)?
+    } else {
+        revived(shared, &order, module, source)?
     };
     let Compiled { facts, runner, .. } = compiled;
     check_documents(&facts, source)?;
@@ -46,6 +44,45 @@ pub(crate) fn load(shared: &Arc<Shared>, module: &[u8], source: &PolicySource<'_
     })
 }
 
+/// From the cache, or compiled.
+fn revived(
+    shared: &Shared,
+    order: &Order,
+    module: &[u8],
+    source: &PolicySource<'_>,
+) -> Result<(Compiled, CacheUse), LoadError> {
+    match cached(shared, &order.name) {
+        Ok(content) => match Compiled::revive(shared, &content) {
+            Some(compiled) => Ok((compiled, CacheUse::Hit)),
+            None => compile(shared, order, module, source, CacheUse::Refused),
+        },
+        Err(cache_use) => compile(shared, order, module, source, cache_use),
+    }
+}
+
+/// A large module for one of its settings, from the code that serves them all.
+fn draft(
+    shared: &Shared,
+    order: &Order,
+    module: &[u8],
+    source: &PolicySource<'_>,
+) -> Result<(Compiled, CacheUse), LoadError> {
+    // A thread that panicked while it held the lock left a whole draft or none.
+    let mut kept = shared.draft.lock().unwrap_or_else(PoisonError::into_inner);
+    let (mut compiled, cache_use) = match kept.as_ref().filter(|kept| kept.name == order.name) {
+        Some(kept) => (Compiled::again(shared, &kept.component, &kept.documents)?, CacheUse::Hit),
+        None => {
+            let (compiled, cache_use) = revived(shared, order, module, source)?;
+            let (component, documents) = (compiled.component.clone(), compiled.facts.documents.clone());
+            *kept = Some(DraftCode { name: order.name, component, documents });
+            (compiled, cache_use)
+        }
+    };
+    drop(kept);
+    bind_draft(&mut compiled, module, source)?;
+    Ok((compiled, cache_use))
+}
+
 /// Everything that [`load`] checks, and the inputs that the policy declares. Where modules are compiled in a child, no
 /// code of the module gets into this process.
 pub(crate) fn inputs(
@@ -53,6 +90,9 @@ pub(crate) fn inputs(
     module: &[u8],
     source: &PolicySource<'_>,
 ) -> Result<Box<[Pointer]>, LoadError> {
+    if is_draft(shared, module) {
+        return load(shared, module, source).map(|policy| policy.inputs().into());
+    }
     let order = admit(shared, module, source)?;
     let facts = match (cached(shared, &order.name), &shared.compiler) {
         (Ok(content), _) => Facts::of(&content),
@@ -99,7 +139,11 @@ fn admit(shared: &Shared, module: &[u8], source: &PolicySource<'_>) -> Result<Or
         return Err(LoadError { fault: LoadFault::Configure, cause: Some(faulted.fault), detail: faulted.detail });
     }
     let settings = Sha256::of(source.settings.as_bytes());
-    let name = entry_name(shared, &module_sha256, &settings, source);
+    let name = if is_draft(shared, module) {
+        draft_name(shared, &module_sha256)
+    } else {
+        entry_name(shared, &module_sha256, &settings, source)
+    };
     Ok(Order { module: module_sha256, settings, name })
 }
 
@@ -167,6 +211,16 @@ pub(crate) fn fingerprint(engine: &wasmtime::Engine) -> Sha256 {
     CACHE_FORMAT.hash(&mut hasher);
     env!("CARGO_PKG_VERSION").hash(&mut hasher);
     engine.precompile_compatibility_hash().hash(&mut hasher);
+    Sha256::of(&hasher.0.finalize())
+}
+
+/// The name of a draft's entry: no settings and no limits are in it, since both are applied after it was read.
+fn draft_name(shared: &Shared, module: &Sha256) -> Sha256 {
+    let mut hasher = Sha256Hasher(sha2::Sha256::new());
+    CACHE_FORMAT.hash(&mut hasher);
+    "draft".hash(&mut hasher);
+    hasher.write(shared.fingerprint.as_bytes());
+    hasher.write(module.as_bytes());
     Sha256::of(&hasher.0.finalize())
 }
 

@@ -1,8 +1,8 @@
 //! The description that a policy carries as data, in the custom section `portcullis-policy`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use portcullis_gate::{Document, LoadFault, Pointer, is_policy_code};
+use portcullis_gate::{Document, LimitKey, Limits, LoadFault, Pointer, is_policy_code};
 use serde::Deserialize;
 
 use crate::custom::{Customs, DESCRIPTION_SECTION};
@@ -28,6 +28,7 @@ pub(crate) fn read(customs: &Customs<'_>, report: &mut Report) -> Result<(), Sto
         raw.codes.into_iter().map(|code| ReasonCode { code: code.code, summary: line(&code.summary) }).collect();
     report.data_documents =
         raw.data.into_iter().map(|data| DataDocument { name: data.name, summary: line(&data.summary) }).collect();
+    report.proposed_limits = raw.limits;
     report.history = raw.history.map(|history| HistoryUse { summary: line(&history.summary) });
     report.description = Some(Description {
         name: raw.name,
@@ -66,6 +67,8 @@ struct Raw {
     data: Vec<RawData>,
     #[serde(default)]
     history: Option<RawHistory>,
+    #[serde(default)]
+    limits: BTreeMap<String, u64>,
     #[serde(default)]
     sdk: Option<String>,
 }
@@ -156,6 +159,15 @@ impl Raw {
         }
         if self.history.as_ref().is_some_and(|history| history.summary.trim().is_empty()) {
             return Err("does not say what it reads the ledger's history for".into());
+        }
+        let mut limits = Limits::default();
+        for (key, value) in &self.limits {
+            let Some(limit) = LimitKey::named(key) else {
+                return Err(format!("proposes the limit `{}`, which there is not", text::name(key)));
+            };
+            limit
+                .set(&mut limits, *value)
+                .map_err(|error| format!("proposes a limit that no set may give: {error}"))?;
         }
         let Inputs::Listed(inputs) = &self.inputs else { return Ok(()) };
         if inputs.len() > MAX_ENTRIES {
@@ -251,6 +263,20 @@ mod tests {
     }
 
     #[test]
+    fn proposed_limits_are_in_the_report_and_raise_but_never_lower() {
+        let report =
+            fill(r#"{"name":"a","version":"1","inputs":[],"limits":{"memory-mib":64,"fuel":1,"time-ms":200}}"#)
+                .unwrap();
+        assert_eq!(report.proposed_limits.len(), 3);
+        let given = Limits { time_ms: 1_000, ..Limits::default() };
+        let raised = report.raised(given);
+        assert_eq!(raised, Limits { memory_bytes: 64 * 1024 * 1024, ..given });
+        assert_eq!(report.lacking(&given), [("memory-mib", 64)]);
+        assert_eq!(report.lacking(&raised), []);
+        assert_eq!(fill(r#"{"name":"a","version":"1","inputs":[]}"#).unwrap().raised(given), given);
+    }
+
+    #[test]
     fn refuses_what_is_malformed() {
         let large =
             format!(r#"{{"name":"a","version":"1","inputs":[],"summary":"{}"}}"#, "x".repeat(MAX_DESCRIPTION_BYTES));
@@ -269,6 +295,10 @@ mod tests {
             (r#"{"name":"a","version":"1","inputs":[],"codes":[{"code":"fault.fuel"}]}"#, "the code"),
             (r#"{"name":"a","version":"1","inputs":[],"data":[{"name":"a/b"}]}"#, "the document"),
             (r#"{"name":"a","version":"1","inputs":[],"settings_schema":[]}"#, "settings schema"),
+            (r#"{"name":"a","version":"1","inputs":[],"limits":{"memory":1}}"#, "`memory`, which there is not"),
+            (r#"{"name":"a","version":"1","inputs":[],"limits":{"memory-mib":0}}"#, "must be 1 to"),
+            (r#"{"name":"a","version":"1","inputs":[],"limits":{"memory-mib":1025}}"#, "must be 1 to"),
+            (r#"{"name":"a","version":"1","inputs":[],"limits":{"memory-mib":"64"}}"#, "malformed"),
             (r#"{"name":"a","version":"1","inputs":[],"history":true}"#, "malformed"),
             (r#"{"name":"a","version":"1","inputs":[],"history":{}}"#, "missing field"),
             (r#"{"name":"a","version":"1","inputs":[],"history":{"summary":" "}}"#, "history for"),

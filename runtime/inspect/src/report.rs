@@ -1,6 +1,7 @@
+use std::collections::BTreeMap;
 use std::fmt;
 
-use portcullis_gate::{Fault, LoadFault, Sha256};
+use portcullis_gate::{Fault, LimitKey, Limits, LoadFault, Sha256};
 use serde::{Serialize, Serializer};
 
 /// What a module is and what it can do. Serializes as the JSON of `portcullis inspect --format json`; the order of the
@@ -37,6 +38,10 @@ pub struct Report {
     pub data_documents: Vec<DataDocument>,
     /// What it reads the ledger's history for; `None` where it cannot read it, or only says that it does.
     pub history: Option<HistoryUse>,
+    /// The limits that its author proposes, by their key in the manifest and in the key's unit. Only a proposal: what
+    /// counts is what the policy set gives.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub proposed_limits: BTreeMap<String, u64>,
     /// What it says about itself.
     pub description: Option<Description>,
     /// How large it is.
@@ -210,6 +215,29 @@ pub struct Refusal {
 }
 
 impl Report {
+    /// `limits`, raised where the author proposes more. For whoever tries a policy out; a decision takes what the
+    /// policy set gives.
+    #[must_use]
+    pub fn raised(&self, mut limits: Limits) -> Limits {
+        for (key, value) in self.lacking(&limits) {
+            if let Some(limit) = LimitKey::named(key) {
+                // Proposals were checked when they were read.
+                _ = limit.set(&mut limits, value);
+            }
+        }
+        limits
+    }
+
+    /// What the author proposes and `limits` do not give: keys of the manifest and values in their units.
+    #[must_use]
+    pub fn lacking(&self, limits: &Limits) -> Vec<(&str, u64)> {
+        let lacks = |key: &str, value: u64| {
+            LimitKey::named(key).is_some_and(|limit| limit.get(limits) < value.saturating_mul(limit.scale))
+        };
+        let proposed = self.proposed_limits.iter().map(|(key, value)| (key.as_str(), *value));
+        proposed.filter(|(key, value)| lacks(key, *value)).collect()
+    }
+
     pub(crate) fn new(bytes: &[u8]) -> Report {
         Report {
             module_sha256: Sha256::of(bytes),
@@ -231,6 +259,7 @@ impl Report {
             codes: Vec::new(),
             data_documents: Vec::new(),
             history: None,
+            proposed_limits: BTreeMap::new(),
             description: None,
             sizes: Sizes::default(),
             start_function: false,

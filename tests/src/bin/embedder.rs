@@ -38,7 +38,14 @@ fn main() {
 
 fn options(cache: Option<CacheOptions>, compile_limits: CompileLimits) -> EngineOptions {
     let compile_in = CompileIn::OwnExecutable;
-    EngineOptions { instances: 24, max_memory_bytes: 32 << 20, cache, compile_in, compile_limits }
+    EngineOptions {
+        instances: 24,
+        max_memory_bytes: 32 << 20,
+        cache,
+        compile_in,
+        compile_limits,
+        ..EngineOptions::default()
+    }
 }
 
 fn load(engine: &Engine, module: &[u8]) -> Result<Policy, LoadError> {

@@ -5,11 +5,14 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::{CacheArgs, FetchArgs, KeygenArgs, LoadArgs, PullArgs, PushArgs, SaveArgs, SignArgs, VerifySignatureArgs};
+use crate::policy_build::Language;
 
 /// What policy authors do.
 #[derive(Debug, Subcommand)]
 pub enum PolicyCommand {
-    /// Build a policy's crate into a component
+    /// Begin a policy, in the language that you like
+    New(NewArgs),
+    /// Build a policy into a component
     Build(BuildArgs),
     /// Run the cases beside a policy against its component
     Test(TestArgs),
@@ -31,20 +34,47 @@ pub enum PolicyCommand {
     Verify(VerifySignatureArgs),
 }
 
-/// Builds a policy's crate into a component: finds the wasm target, compiles, embeds the description, checks the world.
+/// Begins a policy: source, description, cases and README, with the SDK beside them. It builds and passes its cases at once.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  portcullis policy build sample-policies/stage0-constraints
+  portcullis policy new change-ticket --lang rust
+  portcullis policy new change-ticket --lang python --out policies/change-ticket")]
+pub struct NewArgs {
+    /// The policy's name: a-z 0-9 -
+    pub name: String,
+    /// The language
+    #[arg(long, value_enum)]
+    pub lang: Language,
+    /// The folder to make [default: NAME]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Rust: use the SDK in this folder, and write none into the policy's
+    #[arg(long, value_name = "DIR")]
+    pub sdk: Option<PathBuf>,
+}
+
+/// Builds a policy into a component: finds or fetches the language's tools, compiles, embeds the description, checks the
+/// world.
+///
+/// The language is known by the source: Cargo.toml, policy.js, policy.ts, policy.py, policy.go or policy.c. For Rust, the
+/// compiler and its target wasm32-unknown-unknown are the user's. What the other languages need beyond node or python3 is
+/// fetched once, in fixed versions, into portcullis/toolchains of the user's cache folder, or into the folder that
+/// PORTCULLIS_TOOLCHAINS names. PORTCULLIS_GO, PORTCULLIS_CC and PORTCULLIS_PYTHON name tools of your own.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  portcullis policy build change-ticket
   portcullis policy build --all sample-policies --out-dir target/policies")]
 pub struct BuildArgs {
-    /// The policy's crate
+    /// The policy's folder
     #[arg(value_name = "DIR", default_value = ".", conflicts_with = "all")]
     pub dir: PathBuf,
-    /// Where to write the component [default: NAME.wasm in target/policies of the crate's workspace]
+    /// Where to write the component [default: NAME.wasm in DIR; for one of several crates of a workspace, in its
+    /// target/policies]
     #[arg(long, value_name = "FILE", conflicts_with = "all")]
     pub out: Option<PathBuf>,
-    /// Build every policy crate of the workspace in DIR
+    /// Build every policy crate of the cargo workspace in DIR
     #[arg(long, value_name = "DIR")]
     pub all: Option<PathBuf>,
     /// Where to write the components
@@ -52,7 +82,10 @@ pub struct BuildArgs {
     pub out_dir: Option<PathBuf>,
 }
 
-/// Runs the cases in the `cases` folder of each policy crate against the compiled component.
+/// Runs the cases in the `cases` folder of each policy against the compiled component.
+///
+/// Limits are the default ones, raised to what the component's author proposes, with ten times the wall time. Code is compiled fast and not well, and
+/// large modules (JavaScript, Python, Go) run without snapshots of their settings: verdicts and fuel are the same.
 ///
 /// Exits 1 where a case failed, or where there was none to run.
 #[derive(Debug, Args)]
@@ -61,10 +94,11 @@ Examples:
   portcullis policy test sample-policies
   portcullis policy test sample-policies/rules --module target/policies/rules.wasm")]
 pub struct TestArgs {
-    /// Policy crates, or folders of policy crates; what has no `cases` folder is passed over
+    /// Policies, or folders of policies; what has no `cases` folder is passed over
     #[arg(value_name = "DIR", default_value = ".")]
     pub dirs: Vec<PathBuf>,
-    /// The component, where it is neither NAME.wasm in the crate nor target/policies/NAME.wasm in a folder above it
+    /// The component, where it is neither NAME.wasm in the folder, nor the only .wasm file there, nor
+    /// target/policies/NAME.wasm in a folder above it
     #[arg(long, value_name = "FILE")]
     pub module: Option<PathBuf>,
     /// Run only the cases whose name contains this

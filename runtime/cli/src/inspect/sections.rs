@@ -123,6 +123,8 @@ fn limits(page: &mut Page, review: &Review) {
 }
 
 fn settings(page: &mut Page, report: &Report) {
+    let proposed = report.proposed_limits.iter().map(|(key, value)| format!("{key} = {value}"));
+    page.list("Limits that its author proposes", proposed);
     let data = report.data_documents.iter().map(|data| format!("{}: {}", shown(&data.name), shown(&data.summary)));
     page.list("Reference documents that it wants", data);
     let codes = report.codes.iter().map(|code| format!("{}: {}", shown(&code.code), shown(&code.summary)));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context as _, bail};
 use portcullis_engine::{Engine, History, LoadError, Policy, PolicySource};
-use portcullis_gate::{Document, Fault, Faulted, Limits, Said};
+use portcullis_gate::{Document, Fault, Faulted, Limits, MAX_TIME_MS, Said};
 use portcullis_inspect::{InspectLimits, inspect};
 
 use super::cases::{self, Case};
@@ -24,6 +24,9 @@ use crate::text::{counted, shown};
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const FAINT: Style = Style::new().dimmed();
+
+/// How much more wall time a policy gets here: its code is a draft, and other work may share the machine. Fuel is exact.
+const DRAFT_SLOWNESS: u64 = 10;
 
 /// Most failing cases shown of one policy.
 const MAX_FAILURES: usize = 20;
@@ -41,6 +44,8 @@ struct Suite {
 struct Loader<'a> {
     engine: &'a Engine,
     suite: &'a Suite,
+    /// The default, raised where the author proposes more.
+    limits: Limits,
     loaded: BTreeMap<(String, BTreeMap<String, String>), Result<Policy, LoadError>>,
 }
 
@@ -51,7 +56,7 @@ struct Loader<'a> {
 pub fn run(args: &TestArgs) -> anyhow::Result<Exit> {
     let suites = suites(args)?;
     let total = suites.iter().map(|suite| suite.cases.len()).sum();
-    let engine = cache::engine(&args.cache)?;
+    let engine = cache::draft_engine(&args.cache)?;
     let bar = progress::bar(total);
     let (mut passed, mut failed) = (0usize, 0usize);
     for suite in &suites {
@@ -70,14 +75,17 @@ pub fn run(args: &TestArgs) -> anyhow::Result<Exit> {
 
 /// Runs the cases of one policy, writes what came of them, and returns how many failed.
 fn run_suite(engine: &Engine, suite: &Suite, bar: &indicatif::ProgressBar, out: &mut String) -> anyhow::Result<usize> {
-    if let Err(refusal) = inspect(&suite.module, &InspectLimits::default()) {
+    let report = inspect(&suite.module, &InspectLimits::default());
+    if let Err(refusal) = &report {
         bar.inc(suite.cases.len() as u64);
         let cases = counted(suite.cases.len(), "case was", "cases were");
         _ = writeln!(out, "{BAD}✖ {}{BAD:#}: the component is refused, so its {cases} not run", shown(&suite.name));
         _ = writeln!(out, "  {}", shown(&refusal.to_string()));
         return Ok(suite.cases.len());
     }
-    let mut loader = Loader { engine, suite, loaded: BTreeMap::new() };
+    let mut limits = report.map_or_else(|_| Limits::default(), |report| report.raised(Limits::default()));
+    limits.time_ms = limits.time_ms.saturating_mul(DRAFT_SLOWNESS).min(MAX_TIME_MS);
+    let mut loader = Loader { engine, suite, limits, loaded: BTreeMap::new() };
     let mut failures = String::new();
     let mut failed = 0usize;
     let mut reached = BTreeSet::new();
@@ -127,7 +135,7 @@ impl Loader<'_> {
                 let source = PolicySource {
                     name: &self.suite.name,
                     settings: &case.settings,
-                    limits: Limits::default(),
+                    limits: self.limits,
                     data: Arc::new(data),
                     expected_sha256: None,
                 };
@@ -219,15 +227,21 @@ fn name(dir: &Path) -> anyhow::Result<String> {
     Ok(name.to_string_lossy().into_owned())
 }
 
-/// The component of a crate: NAME.wasm in it, or in target/policies of the nearest folder above it that has one.
+/// The component of a policy: NAME.wasm in its folder, the only .wasm file there, or NAME.wasm in target/policies of the nearest folder above it that has one.
 fn find_module(dir: &Path, name: &str) -> anyhow::Result<PathBuf> {
     let file = format!("{name}.wasm");
     let full = dir.canonicalize().with_context(|| format!("cannot read {}", dir.display()))?;
-    let beside = std::iter::once(full.join(&file));
+    let mut there = Vec::new();
+    for entry in std::fs::read_dir(&full).with_context(|| format!("cannot read {}", dir.display()))? {
+        there.push(entry?.path());
+    }
+    there.retain(|path| path.extension().is_some_and(|extension| extension == "wasm"));
+    let only = if there.len() == 1 { there.pop() } else { None };
+    let beside = std::iter::once(full.join(&file)).chain(only);
     let built = full.ancestors().map(|folder| folder.join("target").join("policies").join(&file));
     beside.chain(built).find(|path| path.is_file()).with_context(|| {
         format!(
-            "{} has no component: there is neither {file} in it nor target/policies/{file} in a folder above; build it \
+            "{} has no component: there is neither {file} nor one other .wasm file in it, nor target/policies/{file} in a folder above; build it \
              with `portcullis policy build {}`, or name it with --module",
             dir.display(),
             dir.display()

@@ -70,6 +70,12 @@ impl Workspace {
 
     /// Where components go unless they are told otherwise.
     pub fn default_folder(&self) -> PathBuf {
+        if let [only] = self.metadata.workspace_packages().as_slice()
+            && only.manifest_path == self.manifest
+            && let Some(folder) = self.manifest.parent()
+        {
+            return folder.to_owned();
+        }
         self.metadata.target_directory.join("policies").into_std_path_buf()
     }
 

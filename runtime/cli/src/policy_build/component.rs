@@ -5,7 +5,7 @@ use wasmparser::{Export, Parser, Payload, Validator};
 use wit_component::ComponentEncoder;
 
 /// The custom section with a policy's description.
-const DESCRIPTION: &str = "portcullis-policy";
+pub const DESCRIPTION: &str = "portcullis-policy";
 
 /// Wraps a core module into a component, its description at the top level.
 ///

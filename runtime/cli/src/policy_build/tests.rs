@@ -98,7 +98,15 @@ fn examples_are_small_components_that_import_what_they_use() {
 fn says_what_is_missing() {
     let says = |options: &BuildOptions| format!("{:#}", build(options).unwrap_err());
     let empty = tempfile::tempdir().unwrap();
-    assert!(says(&options(empty.path())).contains("there is no cargo package here"));
+    let nothing = says(&options(empty.path()));
+    assert!(nothing.contains("none of Cargo.toml, policy.js, policy.ts, policy.py, policy.go, policy.c"), "{nothing}");
+    std::fs::write(empty.path().join("policy.c"), "").unwrap();
+    let undescribed = says(&options(empty.path()));
+    assert!(undescribed.contains("policy.json, the policy's description"), "{undescribed}");
+    std::fs::write(empty.path().join("policy.py"), "").unwrap();
+    let several = says(&options(empty.path()));
+    assert!(several.contains("holds policy.py and policy.c: which of them"), "{several}");
+    assert!(says(&options(empty.path().join("nowhere"))).contains("there is no cargo package here"));
 
     let no_policy = says(&options(Path::new(env!("CARGO_MANIFEST_DIR")).join("../gate")));
     assert!(no_policy.contains("portcullis-gate is no policy: it does not depend on portcullis-policy"), "{no_policy}");

@@ -16,13 +16,14 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 use super::protocol::{Order, Rlimits, read_answer};
 use super::{CompileIn, CompileLimits, worker};
 use crate::cache::{Cache, Draft, EntryKey};
-use crate::{EngineOptions, LoadError, PolicySource};
+use crate::{Effort, EngineOptions, LoadError, PolicySource};
 
 /// Starts children, at most so many at once.
 pub(crate) struct Compiler {
     program: PathBuf,
     args: Vec<std::ffi::OsString>,
     limits: CompileLimits,
+    effort: Effort,
     max_memory_bytes: u64,
     slots: Slots,
 }
@@ -55,8 +56,8 @@ impl Compiler {
         };
         let at_once = std::thread::available_parallelism().map_or(1, usize::from);
         let slots = Slots { free: Mutex::new(at_once), freed: Condvar::new() };
-        let EngineOptions { compile_limits: limits, max_memory_bytes, .. } = *options;
-        Ok(Compiler { program, args, limits, max_memory_bytes, slots })
+        let EngineOptions { compile_limits: limits, effort, max_memory_bytes, .. } = *options;
+        Ok(Compiler { program, args, limits, effort, max_memory_bytes, slots })
     }
 }
 
@@ -101,6 +102,7 @@ pub(crate) fn compile(
     };
     let order = Order {
         engine: *engine,
+        effort: compiler.effort,
         max_memory_bytes: compiler.max_memory_bytes,
         limits: source.limits,
         key: key.clone(),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! order   MAGIC  cpu_s  memory_bytes  file_bytes   (8 bytes each, little-endian: read before anything else, for the limits)
-//!         frame(JSON: engine, limits)  frame(entry key)  frame(settings)  frame(module)
+//!         frame(JSON: engine, effort, memory, limits)  frame(entry key)  frame(settings)  frame(module)
 //! answer  frame(JSON: {"compiled":{}} or {"refused":{"fault":..,"cause":..,"detail":..}})
 //! frame   length as 4 bytes, little-endian; that many bytes
 //! ```
@@ -14,8 +14,8 @@ use std::io::{self, Read, Write};
 use portcullis_gate::{Fault, Limits, MAX_DOCUMENT_BYTES, MAX_MODULE_MIB, Sha256, text};
 use serde::{Deserialize, Serialize};
 
-use crate::LoadError;
 use crate::cache::{ENTRY_KEY_BYTES, EntryKey};
+use crate::{Effort, LoadError};
 
 const MAGIC: [u8; 8] = *b"PCOMPIL1";
 
@@ -35,6 +35,7 @@ pub(super) struct Rlimits {
 /// What is to be compiled.
 pub(super) struct Order<'a> {
     pub(super) engine: Sha256,
+    pub(super) effort: Effort,
     /// Largest memory in any sandbox of the engine that will evaluate: what it cannot run must not be compiled for it.
     pub(super) max_memory_bytes: u64,
     pub(super) limits: Limits,
@@ -46,6 +47,7 @@ pub(super) struct Order<'a> {
 /// An order, as the child has it.
 pub(super) struct Received {
     pub(super) engine: Sha256,
+    pub(super) effort: Effort,
     pub(super) max_memory_bytes: u64,
     pub(super) limits: Limits,
     pub(super) key: EntryKey,
@@ -60,6 +62,7 @@ pub(super) type Answer = Result<(), LoadError>;
 #[serde(deny_unknown_fields)]
 struct OrderJson {
     engine: Sha256,
+    effort: Effort,
     max_memory_bytes: u64,
     #[serde(with = "LimitsJson")]
     limits: Limits,
@@ -110,7 +113,12 @@ impl Rlimits {
 
 impl Order<'_> {
     pub(super) fn write(&self, to: &mut impl Write) -> io::Result<()> {
-        let json = OrderJson { engine: self.engine, max_memory_bytes: self.max_memory_bytes, limits: self.limits };
+        let json = OrderJson {
+            engine: self.engine,
+            effort: self.effort,
+            max_memory_bytes: self.max_memory_bytes,
+            limits: self.limits,
+        };
         write_frame(to, &serde_json::to_vec(&json)?)?;
         write_frame(to, &self.key.0)?;
         write_frame(to, self.settings.as_bytes())?;
@@ -126,8 +134,8 @@ impl Received {
         let settings = String::from_utf8(read_frame(from, MAX_DOCUMENT_BYTES)?);
         let settings = settings.map_err(|_| malformed("settings that are not UTF-8"))?;
         let module = read_frame(from, MAX_MODULE_BYTES)?;
-        let OrderJson { engine, max_memory_bytes, limits } = json;
-        Ok(Received { engine, max_memory_bytes, limits, key, settings, module })
+        let OrderJson { engine, effort, max_memory_bytes, limits } = json;
+        Ok(Received { engine, effort, max_memory_bytes, limits, key, settings, module })
     }
 }
 
@@ -211,6 +219,7 @@ mod tests {
     fn order() -> Vec<u8> {
         let order = Order {
             engine: Sha256::of(b"engine"),
+            effort: Effort::Draft,
             max_memory_bytes: 5,
             limits: Limits { fuel: 7, ..Limits::default() },
             key: EntryKey([3; ENTRY_KEY_BYTES]),

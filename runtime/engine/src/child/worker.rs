@@ -79,7 +79,8 @@ const NICENESS: i32 = 5;
 /// Compiles, and writes the entry to the standard output.
 fn compile(received: &Received) -> Answer {
     let failed = |what: String| LoadError::new(LoadFault::Compiler, what);
-    let shared = Shared::to_compile(received.max_memory_bytes).map_err(|error| failed(error.to_string()))?;
+    let shared =
+        Shared::to_compile(received.effort, received.max_memory_bytes).map_err(|error| failed(error.to_string()))?;
     if shared.fingerprint != received.engine {
         return Err(failed("the program that compiles is of another version than the one that evaluates".into()));
     }
