@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::CacheArgs;
+use super::{BenchArgs, ReadmeArgs, RunArgs, TestArgs};
 
 /// What policy authors do.
 #[derive(Debug, Subcommand)]
@@ -13,6 +13,12 @@ pub enum PolicyCommand {
     Build(BuildArgs),
     /// Run the cases beside a policy against its component
     Test(TestArgs),
+    /// Run one policy on one request and show everything that it was given, asked and said
+    Run(RunArgs),
+    /// Measure time, fuel and memory of a policy over its cases or over recorded decisions
+    Bench(BenchArgs),
+    /// Write into READMEs what policies describe and decide
+    Readme(ReadmeArgs),
 }
 
 /// Builds a policy's crate into a component: finds the wasm target, compiles, embeds the description, checks the world.
@@ -34,26 +40,4 @@ pub struct BuildArgs {
     /// Where to write the components
     #[arg(long, value_name = "DIR", conflicts_with = "out")]
     pub out_dir: Option<PathBuf>,
-}
-
-/// Runs the cases in the `cases` folder of each policy crate against the compiled component.
-///
-/// Exits 1 where a case failed, or where there was none to run.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  portcullis policy test sample-policies
-  portcullis policy test sample-policies/rules --module target/policies/rules.wasm")]
-pub struct TestArgs {
-    /// Policy crates, or folders of policy crates; what has no `cases` folder is passed over
-    #[arg(value_name = "DIR", default_value = ".")]
-    pub dirs: Vec<PathBuf>,
-    /// The component, where it is neither NAME.wasm in the crate nor target/policies/NAME.wasm in a folder above it
-    #[arg(long, value_name = "FILE")]
-    pub module: Option<PathBuf>,
-    /// Run only the cases whose name contains this
-    #[arg(long, value_name = "TEXT")]
-    pub filter: Option<String>,
-    #[command(flatten)]
-    pub cache: CacheArgs,
 }
