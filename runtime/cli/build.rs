@@ -1,7 +1,5 @@
 //! Keeps how this command is optimised, so that `policy bench` can say what it measures with.
 
-#![expect(clippy::print_stdout, reason = "how a build script speaks to cargo")]
-
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     let level = std::env::var("OPT_LEVEL").unwrap_or_default();

@@ -14,7 +14,7 @@ pub enum PolicyCommand {
     /// Run the cases beside a policy against its component
     Test(TestArgs),
     /// Run one policy on one request and show everything that it was given, asked and said
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Measure time, fuel and memory of a policy over its cases or over recorded decisions
     Bench(BenchArgs),
     /// Write into READMEs what policies describe and decide

@@ -1,6 +1,7 @@
 //! Requests of recorded decisions, as a policy was given them.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -55,12 +56,12 @@ pub fn subjects(file: &Path, args: &BenchArgs, module: &Sha256) -> anyhow::Resul
         }
         let request = Request::parse(request, view.now.parse()?).with_context(|| format!("event {}", stored.index))?;
         let sha256 = view.policy_set.sha256;
-        if !sets.contains_key(&sha256) {
-            sets.insert(sha256, set(&reader, &sha256)?);
-        }
-        let set = sets.get(&sha256).and_then(Option::as_ref);
+        let set = match sets.entry(sha256) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(set(&reader, &sha256)?),
+        };
         for trace in traces {
-            match set.map(|set| given(&reader, set, trace)).transpose()?.flatten() {
+            match set.as_ref().map(|set| given(&reader, set, trace)).transpose()?.flatten() {
                 None => subjects.leave_out("of a policy set that the ledger does not have whole"),
                 Some((settings, data, limits)) => {
                     let past = Past::Recorded(trace.history.to_vec());

@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 use portcullis::doors::{self, DoorOptions, Kind};
-use portcullis_engine::{History, LoadError, Mode, PolicySource, RecordedHistory, Traced};
+use portcullis_engine::{CacheUse, History, LoadError, Mode, PolicySource, RecordedHistory, Traced};
 use portcullis_gate::{Answer, Document, Limits, Request, Said, Sha256, Verdict, masked};
 use uuid::Uuid;
 
@@ -44,6 +44,8 @@ pub struct Done<'a> {
     pub limits: Limits,
     /// How long it took to load.
     pub load: std::time::Duration,
+    /// Whether it was compiled before, and taken from the cache.
+    pub cached: bool,
     /// What was loaded and evaluated, or why it could not be loaded.
     pub ran: Result<Evaluated, LoadError>,
     /// What the case expected and what came, where they differ.
@@ -83,6 +85,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<Exit> {
         engine.load(&module, &source)
     };
     let load = started.elapsed();
+    let cached = loaded.as_ref().is_ok_and(|policy| *policy.cache_use() == CacheUse::Hit);
     let ran = loaded.map(|policy| Evaluated {
         mode: policy.mode().clone(),
         pointers: policy.inputs().iter().map(|pointer| pointer.as_str().to_owned()).collect(),
@@ -93,7 +96,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<Exit> {
         Err(error) => suite::not_loaded(error),
     };
     let difference = given.case.as_ref().and_then(|case| compare::difference(&case.expect, &said));
-    let done = Done { given: &given, module_sha256: Sha256::of(&module), limits, load, ran, difference };
+    let done = Done { given: &given, module_sha256: Sha256::of(&module), limits, load, cached, ran, difference };
     report::out(&match args.format {
         ReportFormat::Human => run_report::human(&name, &done, &said),
         ReportFormat::Json => run_report::json(&name, &done, &said)?,

@@ -41,6 +41,8 @@ struct Trace<'a> {
     outcome: &'static str,
     said: &'a Said,
     load_us: u64,
+    /// Whether it was taken from the compile cache.
+    load_cached: bool,
     /// Whether the case's expectation holds.
     #[serde(skip_serializing_if = "Option::is_none")]
     as_expected: Option<bool>,
@@ -110,7 +112,8 @@ pub fn human(name: &str, done: &Done<'_>, said: &Said) -> String {
             _ = writeln!(out, "    {FAINT}`configure` runs in every sandbox: {}{FAINT:#}", shown(reason));
         }
     }
-    _ = writeln!(out, "    load    {} ms", done.load.as_millis());
+    let cached = if done.cached { ", from the compile cache" } else { "" };
+    _ = writeln!(out, "    load    {} ms{cached}", done.load.as_millis());
     _ = writeln!(out, "\n  {BAD}NO PERMISSION{BAD:#} {NO_PERMISSION}");
     out
 }
@@ -241,6 +244,7 @@ pub fn json(name: &str, done: &Done<'_>, said: &Said) -> anyhow::Result<String> 
         outcome: said_word(said),
         said,
         load_us: micros(done.load),
+        load_cached: done.cached,
         as_expected: given.case.as_ref().map(|_| done.difference.is_none()),
         difference: done.difference.as_deref(),
     };

@@ -38,7 +38,7 @@ fn test(site: &Site, arguments: &[&str]) -> Run {
 
 /// What differs from run to run, made alike.
 fn steady(text: &str) -> String {
-    let lines = text.lines().map(|line| match line.trim_start().split_whitespace().next() {
+    let lines = text.lines().map(|line| match line.split_whitespace().next() {
         Some("fuel") => "    fuel    N of 10000000 (N %)".to_owned(),
         Some("time") => "    time    N µs of 100 ms".to_owned(),
         Some("load") => "    load    N ms".to_owned(),
