@@ -2,7 +2,7 @@
 # make test   builds everything that is missing and passes the tests
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup portcullis policies build-policies demo test test-long bench fuzz doc ci clean
+.PHONY: help setup portcullis policies build-policies catalogue demo test test-long bench fuzz doc ci clean
 
 CARGO ?= cargo
 PORTCULLIS := target/release/portcullis
@@ -28,6 +28,9 @@ build-policies: setup
 	@$(PORTCULLIS) lock --policies sample-policies
 	@$(PORTCULLIS) lock --policies sample-policies/hostile
 
+catalogue: policies ## writes the generated parts of the sample policies' READMEs
+	@$(PORTCULLIS) policy readme sample-policies --write
+
 demo: policies ## decides the sample requests with the sample policies
 	@tools/demo.sh
 
@@ -42,6 +45,7 @@ test: setup ## passes the tests
 	@cd policies-sdk/rust && CARGO_TARGET_DIR=../../target/native $(CARGO) test --locked --workspace
 	@cd sample-policies && CARGO_TARGET_DIR=../target/native $(CARGO) test --locked --workspace
 	@$(PORTCULLIS) policy test $(patsubst %/cases,%,$(wildcard sample-policies/*/cases))
+	@$(PORTCULLIS) policy readme sample-policies --check
 
 test-long: policies ## the tests with a million generated decisions
 	@PORTCULLIS_CASES=1000000 PORTCULLIS_TABLES=full $(CARGO) test --release --locked -p portcullis-tests -- laws oracle

@@ -1,5 +1,6 @@
 //! The command line: one module for each group of commands.
 
+mod author;
 mod decide;
 mod ledger;
 mod policy;
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use portcullis_gate::Outcome;
 
+pub use author::*;
 pub use decide::*;
 pub use ledger::*;
 pub use policy::*;
@@ -95,7 +97,7 @@ pub struct LedgerArgs {
 }
 
 /// Where compiled policies are kept.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct CacheArgs {
     /// Where compiled policies are kept [default: portcullis in the user's cache folder]
     #[arg(long, value_name = "DIR", env = "PORTCULLIS_CACHE", conflicts_with = "no_cache")]

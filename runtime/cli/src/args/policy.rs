@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{CacheArgs, FetchArgs, KeygenArgs, LoadArgs, PullArgs, PushArgs, SaveArgs, SignArgs, VerifySignatureArgs};
+use super::{
+    BenchArgs, FetchArgs, KeygenArgs, LoadArgs, PullArgs, PushArgs, ReadmeArgs, RunArgs, SaveArgs, SignArgs, TestArgs,
+    VerifySignatureArgs,
+};
 use crate::policy_build::Language;
 
 /// What policy authors do.
@@ -32,6 +35,12 @@ pub enum PolicyCommand {
     Sign(SignArgs),
     /// Check who signed a module
     Verify(VerifySignatureArgs),
+    /// Run one policy on one request and show everything that it was given, asked and said
+    Run(Box<RunArgs>),
+    /// Measure time, fuel and memory of a policy over its cases or over recorded decisions
+    Bench(BenchArgs),
+    /// Write into READMEs what policies describe and decide
+    Readme(ReadmeArgs),
 }
 
 /// Begins a policy: source, description, cases and README, with the SDK beside them. It builds and passes its cases at once.
@@ -80,30 +89,4 @@ pub struct BuildArgs {
     /// Where to write the components
     #[arg(long, value_name = "DIR", conflicts_with = "out")]
     pub out_dir: Option<PathBuf>,
-}
-
-/// Runs the cases in the `cases` folder of each policy against the compiled component.
-///
-/// Limits are the default ones, raised to what the component's author proposes, with ten times the wall time. Code is compiled fast and not well, and
-/// large modules (JavaScript, Python, Go) run without snapshots of their settings: verdicts and fuel are the same.
-///
-/// Exits 1 where a case failed, or where there was none to run.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  portcullis policy test sample-policies
-  portcullis policy test sample-policies/rules --module target/policies/rules.wasm")]
-pub struct TestArgs {
-    /// Policies, or folders of policies; what has no `cases` folder is passed over
-    #[arg(value_name = "DIR", default_value = ".")]
-    pub dirs: Vec<PathBuf>,
-    /// The component, where it is neither NAME.wasm in the folder, nor the only .wasm file there, nor
-    /// target/policies/NAME.wasm in a folder above it
-    #[arg(long, value_name = "FILE")]
-    pub module: Option<PathBuf>,
-    /// Run only the cases whose name contains this
-    #[arg(long, value_name = "TEXT")]
-    pub filter: Option<String>,
-    #[command(flatten)]
-    pub cache: CacheArgs,
 }

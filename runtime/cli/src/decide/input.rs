@@ -104,7 +104,10 @@ fn read_document(path: &str) -> Result<Document, String> {
 
 impl Source {
     /// The payload, at most one byte more than a document may have.
-    pub(super) fn read(&self) -> Result<Vec<u8>, Undecided> {
+    ///
+    /// # Errors
+    /// It cannot be read, or is larger than that.
+    pub fn read(&self) -> Result<Vec<u8>, Undecided> {
         let read = match self {
             Source::Stdin => read_bounded(std::io::stdin().lock()),
             Source::File(path) => std::fs::File::open(path).and_then(read_bounded),

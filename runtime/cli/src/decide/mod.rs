@@ -2,7 +2,7 @@
 
 mod github;
 mod human;
-mod input;
+pub mod input;
 mod json;
 mod junit;
 pub mod words;
@@ -46,10 +46,11 @@ pub struct Decided {
 
 /// Why there is no decision. Nothing proceeds.
 #[derive(Debug, Serialize)]
-struct Undecided {
+pub struct Undecided {
     /// `request.shape`, `payload.unreadable` ...
     code: String,
-    message: String,
+    /// For people.
+    pub message: String,
 }
 
 /// More requests than any command line decides at once.

@@ -20,6 +20,8 @@ pub struct Case {
     pub request: Request,
     /// What `configure` gets.
     pub settings: String,
+    /// The file that it is from, as seen from the folder of cases; `None` where the case itself has the settings.
+    pub settings_file: Option<PathBuf>,
     /// The reference documents, as JSON text.
     pub data: BTreeMap<String, String>,
     /// What the ledger holds; `None` where the policy gets no history.
@@ -105,7 +107,11 @@ pub fn read(folder: &Path) -> anyhow::Result<Vec<Case>> {
     Ok(cases)
 }
 
-fn read_file(file: &Path) -> anyhow::Result<Vec<Case>> {
+/// Reads one file of cases.
+///
+/// # Errors
+/// As for [`read`].
+pub fn read_file(file: &Path) -> anyhow::Result<Vec<Case>> {
     let shown = file.display();
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {shown}"))?;
     let document = Document::parse(&bytes).with_context(|| shown.to_string())?;
@@ -140,7 +146,25 @@ fn case(written: Written, file: &Path) -> anyhow::Result<Case> {
     let data = written.data.into_iter().map(|(name, document)| (name, document.to_string())).collect();
     let past = written.past.map(|past| past.into_iter().map(|past| past_decision(past, request.now())).collect());
     let past = past.transpose().context("`past`")?;
-    Ok(Case { name: written.name, file: file.to_owned(), request, settings, data, past, expect: written.expect })
+    Ok(Case {
+        name: written.name,
+        file: file.to_owned(),
+        request,
+        settings,
+        settings_file: written.settings_file,
+        data,
+        past,
+        expect: written.expect,
+    })
+}
+
+/// Reads past decisions as a case's `past` has them, before `now`. The text is strict JSON.
+///
+/// # Errors
+/// It is no list of them.
+pub fn past(text: &str, now: Timestamp) -> anyhow::Result<Vec<PastDecision>> {
+    let past: Vec<WrittenPast> = serde_json::from_str(text)?;
+    past.into_iter().map(|past| past_decision(past, now)).collect()
 }
 
 fn past_decision(past: WrittenPast, now: Timestamp) -> anyhow::Result<PastDecision> {

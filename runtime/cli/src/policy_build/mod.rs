@@ -139,7 +139,10 @@ fn crates(options: &BuildOptions) -> anyhow::Result<Built> {
 }
 
 /// Writes a file in one step, and not at all if it is there already.
-fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+///
+/// # Errors
+/// It cannot be written.
+pub fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     if std::fs::read(path).is_ok_and(|there| there == bytes) {
         return Ok(());
     }

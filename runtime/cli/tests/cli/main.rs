@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+mod author;
 mod decide;
 mod inspect;
 mod ledger;
