@@ -2,7 +2,7 @@
 # make test   builds everything that is missing and passes the tests
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup portcullis policies build-policies catalogue demo test test-long bench fuzz doc ci clean
+.PHONY: help setup portcullis policies build-policies build-engine-policies catalogue demo test test-long bench fuzz doc ci clean
 
 CARGO ?= cargo
 PORTCULLIS := target/release/portcullis
@@ -31,6 +31,12 @@ build-policies: setup
 catalogue: policies ## writes the generated parts of the sample policies' READMEs
 	@$(PORTCULLIS) policy readme sample-policies --write
 
+# Rego's and Cedar's engines as policies: minutes to compile, so the demo goes without. One by one: built together, each
+# would have the other's features of common dependencies, and other bytes.
+build-engine-policies: setup
+	@$(PORTCULLIS) policy build engine-policies/rego --out-dir target/policies
+	@$(PORTCULLIS) policy build engine-policies/cedar --out-dir target/policies
+
 demo: policies ## decides the sample requests with the sample policies
 	@tools/demo.sh
 
@@ -46,11 +52,15 @@ test: setup ## passes the tests
 	@cd sample-policies && CARGO_TARGET_DIR=../target/native $(CARGO) test --locked --workspace
 	@$(PORTCULLIS) policy test $(patsubst %/cases,%,$(wildcard sample-policies/*/cases))
 	@$(PORTCULLIS) policy readme sample-policies --check
+	@for policy in rego cedar; do (cd engine-policies && CARGO_TARGET_DIR=../target/native $(CARGO) test --locked -p $$policy) || exit 1; done
+	@$(MAKE) --no-print-directory build-engine-policies
+	@$(PORTCULLIS) policy test $(patsubst %/cases,%,$(wildcard engine-policies/*/cases))
 
 test-long: policies ## the tests with a million generated decisions
 	@PORTCULLIS_CASES=1000000 PORTCULLIS_TABLES=full $(CARGO) test --release --locked -p portcullis-tests -- laws oracle
 
 bench: policies ## benchmarks against named peers; writes target/bench.json
+	@$(MAKE) --no-print-directory build-engine-policies
 	@$(PORTCULLIS) policy build tests/bench/policy --out target/policies/bench-policy.wasm
 	@RUSTC=$$($(WASM_TOOLCHAIN)) CARGO_TARGET_DIR=target/extism $(CARGO) build --quiet --release --locked \
 	  --target wasm32-unknown-unknown --manifest-path tests/bench/peers/extism-plugin/Cargo.toml

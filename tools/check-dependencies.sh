@@ -8,7 +8,7 @@ if ! cargo deny --version 2>/dev/null | grep -q "$version"; then
   cargo install --quiet --locked cargo-deny --version "$version"
 fi
 cargo deny --locked check bans licenses sources
-for workspace in policies-sdk/rust sample-policies; do
+for workspace in policies-sdk/rust sample-policies engine-policies; do
   cargo deny --config deny.toml --manifest-path "$workspace/Cargo.toml" --locked check licenses sources
 done
 if cargo deny --locked fetch db 2>/dev/null; then

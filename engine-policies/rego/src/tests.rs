@@ -9,6 +9,12 @@ fn cases() {
     portcullis_policy::test::cases::<Policy>(concat!(env!("CARGO_MANIFEST_DIR"), "/cases"));
 }
 
+/// Apart from `cases`: nearly each has settings of its own, which `portcullis policy test` would compile one by one.
+#[test]
+fn edges() {
+    portcullis_policy::test::cases::<Policy>(concat!(env!("CARGO_MANIFEST_DIR"), "/edges"));
+}
+
 #[test]
 fn the_examples_are_what_was_published() {
     let mut modules = 0;
