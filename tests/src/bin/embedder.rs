@@ -129,6 +129,9 @@ fn things(folder: &Path) -> BTreeMap<&'static str, usize> {
     ])
 }
 
+/// Whether it succeeds.
+type Attempt<'a> = Box<dyn Fn() -> bool + 'a>;
+
 /// Tries what a compiler has no business with, before and after confining itself: how many of it succeed.
 fn confined() -> serde_json::Value {
     let folder = tempfile::tempdir().unwrap();
@@ -139,7 +142,7 @@ fn confined() -> serde_json::Value {
     let new = folder.path().join("new");
     let parent = std::os::unix::process::parent_id().to_string();
     let open = fs::File::options().read(true).write(true).open("/dev/zero").unwrap();
-    let attempts: [(&str, Box<dyn Fn() -> bool>); 12] = [
+    let attempts: [(&str, Attempt<'_>); 12] = [
         ("reads what is open", Box::new(|| (&open).read_exact(&mut [0]).is_ok())),
         ("writes to what is open", Box::new(|| (&open).write_all(&[0]).is_ok())),
         ("reads a file", Box::new(|| fs::read(&secret).is_ok())),

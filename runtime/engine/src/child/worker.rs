@@ -29,10 +29,8 @@ pub(super) fn is_hooked() -> bool {
 /// Call it first in `main`, before threads are started, files opened and arguments read:
 ///
 /// ```no_run
-/// fn main() {
-///     portcullis_engine::compile_worker::run_if_asked();
-///     // The program.
-/// }
+/// portcullis_engine::compile_worker::run_if_asked();
+/// // What the program is for comes here.
 /// ```
 ///
 /// An executable that was started with the one argument [`ARGUMENT`] is a compiler: it takes an order from its standard
