@@ -297,14 +297,46 @@ fn a_confined_process_has_no_files_network_or_programs() {
         assert_eq!(succeeded, true, "{what} is no attempt: {found}");
     }
     if found["landlock"] == false || found["seccomp"] == false {
-        eprintln!("SKIPPED: this kernel does not confine: {found}");
+        skipped(&format!("this kernel does not confine: {found}"));
         return;
     }
-    assert_eq!(found["after"].as_object().unwrap().len(), 11);
+    assert_eq!(found["after"].as_object().unwrap().len(), 13);
     for (what, succeeded) in found["after"].as_object().unwrap() {
         assert_eq!(succeeded, false, "{what}: {found}");
     }
     assert_eq!(found["threads"], true, "{found}");
+}
+
+/// The child that compiles has given it up: what the kernel says of it.
+#[test]
+fn a_compiling_child_is_confined_and_limited() {
+    let mut embedder = Command::new(EMBEDDER).args(["wait", "arithmetic"]).stdout(Stdio::null()).spawn().unwrap();
+    let child = lasting_child(embedder.id());
+    let read = |file: &str| fs::read_to_string(format!("/proc/{child}/{file}")).unwrap();
+    let (status, limits, environment) = (read("status"), read("limits"), read("environ"));
+    let open = fs::read_dir(format!("/proc/{child}/fd")).unwrap().count();
+    let ours = fs::read_to_string("/proc/self/status").unwrap();
+    embedder.kill().unwrap();
+    embedder.wait().unwrap();
+    let field = |status: &str, key: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':').map(str::trim));
+        line.unwrap_or_else(|| panic!("{key}: {status}")).to_owned()
+    };
+    assert_eq!(field(&status, "NoNewPrivs"), "1");
+    if fs::exists("/proc/sys/kernel/seccomp").unwrap() {
+        assert_eq!(field(&status, "Seccomp"), "2");
+        let filters = |status: &str| field(status, "Seccomp_filters").parse::<u32>().unwrap();
+        assert_eq!(filters(&status), filters(&ours) + 1);
+    } else {
+        skipped("this kernel has no seccomp");
+    }
+    for (name, soft) in [("Max core file size", 0), ("Max open files", 64), ("Max file size", 512 << 20)] {
+        let line = limits.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        assert_eq!(line.split_whitespace().next().unwrap().parse::<u64>().unwrap(), soft, "{name}: {line}");
+    }
+    assert_eq!(environment, "");
+    let threads: u32 = field(&status, "Threads").parse().unwrap();
+    assert!(open <= 16 && threads <= 16, "{open} descriptors, {threads} threads");
 }
 
 /// The system's killer, or an operator: the load fails, and the process decides on.
@@ -332,6 +364,11 @@ fn a_child_dies_with_its_parent() {
         status.is_empty() || status.contains(") Z ")
     };
     eventually("the child is gone", || gone().then_some(()));
+}
+
+/// Past the test's capture, so that it is seen where the test passes.
+fn skipped(why: &str) {
+    std::io::Write::write_all(&mut std::io::stderr(), format!("SKIPPED: {why}\n").as_bytes()).unwrap();
 }
 
 /// A child of the process that has lived for a while: the one that compiles the bomb.

@@ -13,6 +13,7 @@
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use portcullis_gate::Sha256;
@@ -65,6 +66,7 @@ impl Cache {
             return Err(format!("{}: the key must lie outside the cache's folder", options.key_file.display()));
         }
         make_private_folder(&options.folder)?;
+        remove_abandoned(&options.folder);
         let key = read_or_make_key(&options.key_file)?;
         Ok(Cache { folder: options.folder.clone(), key })
     }
@@ -101,7 +103,7 @@ impl Cache {
     /// # Errors
     /// Why there is none, for the record.
     pub(crate) fn draft(&self) -> Result<Draft, String> {
-        let file = tempfile::Builder::new().prefix(".compiling-").tempfile_in(&self.folder);
+        let file = tempfile::Builder::new().prefix(DRAFT).tempfile_in(&self.folder);
         file.map(Draft).map_err(|error| format!("{}: {error}", self.folder.display()))
     }
 
@@ -215,6 +217,24 @@ fn read_to_limit(file: &File) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// How the name of a draft begins.
+const DRAFT: &str = ".compiling-";
+
+/// Nothing is compiled for so long: such a draft was left by a process that was killed.
+const ABANDONED: Duration = Duration::from_secs(2 * 86_400);
+
+/// Removes drafts that nobody will publish. What cannot be removed takes room, and does no other harm.
+fn remove_abandoned(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let is_draft = entry.file_name().to_str().is_some_and(|name| name.starts_with(DRAFT));
+        let age = || entry.metadata().ok()?.modified().ok()?.elapsed().ok();
+        if is_draft && age().is_some_and(|age| age > ABANDONED) {
+            _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 fn make_private_folder(folder: &Path) -> Result<(), String> {
     let made = {
         let mut builder = fs::DirBuilder::new();
@@ -317,6 +337,28 @@ mod tests {
         cache.publish(&name, draft).expect("published");
         assert!(matches!(cache.get(&name), Lookup::Found(_)));
         assert_eq!(files(), 1);
+    }
+
+    #[test]
+    fn drafts_that_were_abandoned_are_removed_and_nothing_else() {
+        let (folder, cache) = cache();
+        let name = Sha256::of(b"one");
+        cache.put(&name, b"1").expect("written");
+        let place = folder.path().join("cache");
+        let old = std::time::SystemTime::now() - 2 * ABANDONED;
+        for file in [".compiling-old", "another"] {
+            fs::write(place.join(file), "x").expect("written");
+        }
+        for entry in fs::read_dir(&place).expect("a folder") {
+            let file = File::options().write(true).open(entry.expect("an entry").path()).expect("opens");
+            file.set_modified(old).expect("a time");
+        }
+        let young = cache.draft().expect("a draft");
+        let options = CacheOptions { folder: place.clone(), key_file: folder.path().join("keys/cache.key") };
+        let cache = Cache::open(&options).expect("opens");
+        assert!(matches!(cache.get(&name), Lookup::Found(_)));
+        assert!(!place.join(".compiling-old").exists() && place.join("another").exists());
+        assert!(young.0.path().exists());
     }
 
     #[test]

@@ -664,7 +664,6 @@ fn each<T: Send>(
         }
         worker();
     });
-    drop(waiting);
     let missing = || failed(LoadFault::Compiler, "it was not loaded".into());
     results.into_iter().map(|result| result.unwrap_or_else(|| Err(missing()))).collect()
 }

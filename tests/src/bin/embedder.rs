@@ -12,6 +12,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -135,6 +136,9 @@ fn things(folder: &Path) -> BTreeMap<&'static str, usize> {
     ])
 }
 
+/// Whether it succeeds.
+type Attempt<'a> = Box<dyn Fn() -> bool + 'a>;
+
 /// Tries what a compiler has no business with, before and after confining itself: how many of it succeed.
 fn confined() -> serde_json::Value {
     let folder = tempfile::tempdir().unwrap();
@@ -144,7 +148,10 @@ fn confined() -> serde_json::Value {
     let address = listener.local_addr().unwrap();
     let new = folder.path().join("new");
     let parent = std::os::unix::process::parent_id().to_string();
-    let attempts: [(&str, Box<dyn Fn() -> bool>); 10] = [
+    let open = fs::File::options().read(true).write(true).open("/dev/zero").unwrap();
+    let attempts: [(&str, Attempt<'_>); 12] = [
+        ("reads what is open", Box::new(|| (&open).read_exact(&mut [0]).is_ok())),
+        ("writes to what is open", Box::new(|| (&open).write_all(&[0]).is_ok())),
         ("reads a file", Box::new(|| fs::read(&secret).is_ok())),
         ("reads its memory's map", Box::new(|| fs::read("/proc/self/maps").is_ok())),
         ("writes a file", Box::new(|| fs::write(&new, "x").is_ok())),
@@ -177,7 +184,7 @@ fn confined() -> serde_json::Value {
     let after = tries();
     let still = std::thread::spawn(|| 1 + 1).join().unwrap() == 2;
     let found = json!({
-        "landlock": confinement.landlock, "seccomp": confinement.seccomp, "before": before, "after": after, "threads": still,
+        "landlock": confinement.landlock, "seccomp": confinement.seccomp && confinement.descriptors, "before": before, "after": after, "threads": still,
     });
     println!("{found}");
     // The folder cannot be removed any more.

@@ -11,15 +11,37 @@ pub struct Confinement {
     pub landlock: bool,
     /// System calls that are not on the list fail as if the kernel had none.
     pub seccomp: bool,
+    /// Nor can descriptors be used that were open before, besides the standard ones: a host that does not open its files
+    /// close-on-exec passes them on.
+    pub descriptors: bool,
 }
 
-/// Confines the calling thread, and every thread that it starts from now on, for good. What is open stays open. Call it
-/// while there is one thread.
+/// Confines the calling thread, and every thread that it starts from now on, for good. Call it while there is one
+/// thread.
 pub fn confine() -> Confinement {
+    let inherited = inherited();
     // Without it, an unprivileged process may not confine itself; with it, no program that it started would gain rights.
     _ = rustix::thread::set_no_new_privs(true);
-    Confinement { landlock: restrict_files_and_network().is_ok_and(|enforced| enforced), seccomp: filter().is_some() }
+    let landlock = restrict_files_and_network().is_ok_and(|enforced| enforced);
+    let descriptors = inherited.is_some_and(|inherited| filter(&inherited).is_some());
+    let seccomp = descriptors || filter(&[]).is_some();
+    Confinement { landlock, seccomp, descriptors }
 }
+
+/// Descriptors that are open, besides the standard ones; `None` where they cannot be listed, or are more than a filter
+/// can name.
+fn inherited() -> Option<Vec<u32>> {
+    let listed = std::fs::read_dir("/proc/self/fd").ok()?;
+    let numbers = listed.map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let numbers: Vec<u32> = numbers.collect::<Option<_>>()?;
+    // The one by which they are listed is closed by now, and its number another's later.
+    let open = |number: &u32| std::fs::symlink_metadata(format!("/proc/self/fd/{number}")).is_ok();
+    let inherited: Vec<u32> = numbers.into_iter().filter(|number| *number > 2 && open(number)).collect();
+    (inherited.len() <= MAX_INHERITED).then_some(inherited)
+}
+
+/// A filter has at most 4,096 instructions.
+const MAX_INHERITED: usize = 48;
 
 fn restrict_files_and_network() -> Result<bool, landlock::RulesetError> {
     let abi = ABI::V6;
@@ -33,9 +55,19 @@ fn restrict_files_and_network() -> Result<bool, landlock::RulesetError> {
 }
 
 /// Installs the filter; `None` where it cannot be.
-fn filter() -> Option<()> {
+fn filter(inherited: &[u32]) -> Option<()> {
     let mut rules: std::collections::BTreeMap<i64, Vec<SeccompRule>> =
-        ALLOWED.iter().map(|call| (*call, Vec::new())).collect();
+        ALLOWED.iter().copied().chain(WITH_DESCRIPTOR.map(|(call, _)| call)).map(|call| (call, Vec::new())).collect();
+    if !inherited.is_empty() {
+        for (call, argument) in WITH_DESCRIPTOR {
+            // The kernel looks at the lower half.
+            let others = inherited.iter().map(|number| {
+                SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, u64::from(*number))
+            });
+            let others = others.collect::<Result<Vec<_>, _>>().ok()?;
+            rules.insert(call, vec![SeccompRule::new(others).ok()?]);
+        }
+    }
     let equals = |argument, mask, value| {
         let comparison = SeccompCmpOp::MaskedEq(mask);
         SeccompCondition::new(argument, SeccompCmpArgLen::Qword, comparison, value)
@@ -62,32 +94,36 @@ fn filter() -> Option<()> {
     seccompiler::apply_filter(&program).ok()
 }
 
+/// What is also needed and takes a descriptor, with the number of that argument.
+const WITH_DESCRIPTOR: [(i64, u8); 13] = [
+    (libc::SYS_read, 0),
+    (libc::SYS_readv, 0),
+    (libc::SYS_pread64, 0),
+    (libc::SYS_recvfrom, 0),
+    (libc::SYS_write, 0),
+    (libc::SYS_writev, 0),
+    (libc::SYS_pwrite64, 0),
+    (libc::SYS_sendto, 0),
+    (libc::SYS_lseek, 0),
+    (libc::SYS_fcntl, 0),
+    (libc::SYS_ftruncate, 0),
+    (libc::SYS_shutdown, 0),
+    (libc::SYS_mmap, 4),
+];
+
 /// What compiling, running a guest and ending need.
 const ALLOWED: &[i64] = &[
     // Memory.
     libc::SYS_brk,
-    libc::SYS_mmap,
     libc::SYS_munmap,
     libc::SYS_mremap,
     libc::SYS_mprotect,
     libc::SYS_madvise,
     libc::SYS_membarrier,
     libc::SYS_memfd_create,
-    libc::SYS_ftruncate,
     // What is open: the socket, the file, the pipe.
-    libc::SYS_read,
-    libc::SYS_readv,
-    libc::SYS_pread64,
-    libc::SYS_recvfrom,
-    libc::SYS_write,
-    libc::SYS_writev,
-    libc::SYS_pwrite64,
-    libc::SYS_sendto,
-    libc::SYS_lseek,
     libc::SYS_fstat,
-    libc::SYS_fcntl,
     libc::SYS_close,
-    libc::SYS_shutdown,
     // Threads and time.
     libc::SYS_futex,
     libc::SYS_set_robust_list,

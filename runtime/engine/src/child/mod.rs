@@ -22,6 +22,8 @@
 #[cfg(target_os = "linux")]
 mod confine;
 mod limits;
+#[cfg(not(unix))]
+mod nowhere;
 #[cfg(unix)]
 mod parent;
 #[cfg(unix)]
@@ -35,6 +37,8 @@ use std::path::PathBuf;
 #[cfg(target_os = "linux")]
 pub use confine::{Confinement, confine};
 pub use limits::CompileLimits;
+#[cfg(not(unix))]
+pub(crate) use nowhere::{Compiler, compile};
 #[cfg(unix)]
 pub(crate) use parent::{Compiler, compile};
 

@@ -1,10 +1,8 @@
 //! The child's side: limits itself, gives up what it does not need, compiles one module, answers, ends.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
-use std::net::Shutdown;
-use std::os::fd::AsFd as _;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,10 +29,8 @@ pub(super) fn is_hooked() -> bool {
 /// Call it first in `main`, before threads are started, files opened and arguments read:
 ///
 /// ```no_run
-/// fn main() {
-///     portcullis_engine::compile_worker::run_if_asked();
-///     // The program.
-/// }
+/// portcullis_engine::compile_worker::run_if_asked();
+/// // What the program is for comes here.
 /// ```
 ///
 /// An executable that was started with the one argument [`ARGUMENT`] is a compiler: it takes an order from its standard
@@ -60,8 +56,10 @@ pub fn run_if_asked() {
 /// # Errors
 /// There is no order, or nobody to answer.
 fn run() -> io::Result<()> {
-    let mut socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
-    socket.peer_addr().map_err(|_| io::Error::other("this is started by portcullis, with a socket"))?;
+    UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?)
+        .peer_addr()
+        .map_err(|_| io::Error::other("this is started by portcullis, with a socket"))?;
+    let mut socket = Raw(io::stdin());
     die_with_the_parent()?;
     // What burns time here must not take it from whoever decides. Where it is low already, it stays so.
     _ = rustix::process::nice(NICENESS);
@@ -70,8 +68,27 @@ fn run() -> io::Result<()> {
     super::confine();
     let received = Received::read(&mut socket)?;
     let answer = compile(&received);
-    write_answer(&mut socket, &answer)?;
-    socket.shutdown(Shutdown::Both)
+    write_answer(&mut socket, &answer)
+}
+
+/// A standard stream without a buffer, and without a descriptor of its own: those of this process that were open before
+/// cannot be used.
+struct Raw<F>(F);
+
+impl<F: AsFd> io::Read for Raw<F> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        Ok(rustix::io::read(&self.0, to)?)
+    }
+}
+
+impl<F: AsFd> io::Write for Raw<F> {
+    fn write(&mut self, from: &[u8]) -> io::Result<usize> {
+        Ok(rustix::io::write(&self.0, from)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 const NICENESS: i32 = 5;
@@ -94,8 +111,7 @@ fn compile(received: &Received) -> Answer {
     };
     let compiled = crate::compile::compile(&shared, &received.module, &source)?;
     let content = compiled.content().map_err(failed)?;
-    let entry = io::stdout().as_fd().try_clone_to_owned().map(File::from);
-    entry.and_then(|file| received.key.write(file, &content)).map_err(|error| match error.kind() {
+    received.key.write(Raw(io::stdout()), &content).map_err(|error| match error.kind() {
         // Where the signal that comes with it is ignored.
         io::ErrorKind::FileTooLarge => LoadError::new(LoadFault::CompileLimit, "the code is larger than its limit"),
         _ => failed(format!("the code cannot be written: {error}")),
