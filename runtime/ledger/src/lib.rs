@@ -34,6 +34,7 @@ mod position;
 mod proof;
 mod reader;
 mod receipt;
+mod replica;
 mod rotate;
 mod sequencer;
 mod statement;

@@ -16,6 +16,8 @@ mod damage;
 mod folder;
 mod opening;
 mod postgres;
+mod replicas;
 mod rotation;
 mod sample;
+mod server;
 mod sqlite;
