@@ -35,6 +35,7 @@ mod position;
 mod proof;
 mod reader;
 mod receipt;
+mod replica;
 mod rotate;
 mod sequencer;
 mod statement;

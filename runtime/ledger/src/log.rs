@@ -2,17 +2,19 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::outside::{self, KeyFile};
 use crate::reader::Reader;
+use crate::replica::{Candidate, Replica, Submitter};
 use crate::rotate::{self, KEY_ROTATED};
-use crate::sequencer::{Appended, Job, Sequencer, Shared, sign_edge, used};
+use crate::sequencer::{Appended, Job, Sequencer, Shared, Work, sign_edge, used};
 use crate::store::postgres::{Postgres, PostgresOptions, PostgresReaders};
 use crate::store::sqlite::{Sqlite, SqliteOptions, SqliteReaders, WriterLock, beside};
-use crate::store::{Entry, Idempotency, Identity, OpenReader, ReadStore, Store};
+use crate::store::{Entry, Idempotency, Identity, Listen, OpenReader, ReadStore, Store};
 use crate::store_error::StoreError;
 use crate::{
     Checkpoint, Edge, KeyChain, MAX_EVENT_BYTES, Sha256, SigningKey, VerifierKey, consistency_proof, keyed_digest,
@@ -46,6 +48,8 @@ pub struct LedgerOptions {
     pub lock_wait: Duration,
     /// Bytes of a page of a new SQLite database.
     pub page_bytes: u32,
+    /// How long a replica waits for whoever writes to append an entry. Longer than a lease, so that another can take over.
+    pub submit_wait: Duration,
 }
 
 impl Default for LedgerOptions {
@@ -61,17 +65,21 @@ impl Default for LedgerOptions {
             // Commands that follow each other in a pipeline, and a verification, hold it for moments.
             lock_wait: Duration::from_secs(5),
             page_bytes: sqlite.page_bytes,
+            submit_wait: Duration::from_secs(15),
         }
     }
 }
 
 /// A ledger that is open for appending. Dropping it waits for what is queued, writes the last checkpoint and closes.
 pub struct Ledger {
-    queue: Option<SyncSender<Job>>,
+    queue: Option<SyncSender<Work>>,
     max_queue: usize,
     shared: Arc<Shared>,
     reader: Option<Reader>,
     sequencer: Option<JoinHandle<Box<dyn Store>>>,
+    /// Tells the sequencer of what others submitted, until it is told to end.
+    collector: Option<(JoinHandle<()>, Arc<AtomicBool>)>,
+    replica: Option<Replica>,
     publisher: Option<JoinHandle<()>>,
     verifier: VerifierKey,
     secret: Sha256,
@@ -133,6 +141,57 @@ impl Ledger {
         Ledger::start(Box::new(store), readers, key_file, copies.to_vec(), options)
     }
 
+    /// Joins the replicas of a ledger in a PostgreSQL schema, which is made where there is none. Any number of them decide;
+    /// the one that holds the lease writes what all of them bring, and another one takes over when it ends.
+    ///
+    /// All replicas need the same key file, and copies of their own, which are made where they are missing. An append waits
+    /// at most for `options.submit_wait`, whoever writes.
+    ///
+    /// # Errors
+    /// As for [`Ledger::open_postgres`], but for the lease.
+    pub fn join_postgres(
+        place: &PostgresOptions,
+        key_file: &Path,
+        copies: &[PathBuf],
+        options: &LedgerOptions,
+    ) -> Result<Ledger, StoreError> {
+        let candidate = Candidate::start(place, key_file, copies, options)?;
+        let readers = Arc::new(PostgresReaders::without_writer(place.clone()));
+        let reader = Reader::new(readers);
+        let chain = reader.keys()?;
+        let file = rotate::key_of(&chain, key_file)?;
+        let note = reader.with(|store| store.checkpoint())?.unwrap_or_default();
+        let shared = Arc::new(Shared::new(reader.size()?, note));
+        let (queue, jobs) = sync_channel(options.max_queue.max(1));
+        let submitter = Submitter::new(place.clone(), options.submit_wait, options.max_batch.max(1));
+        let submitter = spawn("ledger-submitter", move || submitter.run(&jobs))?;
+        Ok(Ledger {
+            queue: Some(queue),
+            max_queue: options.max_queue.max(1),
+            shared,
+            reader: Some(reader),
+            sequencer: None,
+            collector: None,
+            replica: Some(Replica { submitter: Some(submitter), candidate }),
+            publisher: None,
+            verifier: file.key.verifier().clone(),
+            secret: file.secret,
+            key_file: key_file.to_owned(),
+        })
+    }
+
+    /// Whether this replica is the one that writes now. True for a ledger that is no replica.
+    #[must_use]
+    pub fn writes(&self) -> bool {
+        self.replica.as_ref().is_none_or(|replica| replica.candidate.writes())
+    }
+
+    /// Why this replica could not take over just now, if it had to.
+    #[must_use]
+    pub fn takeover_problem(&self) -> Option<String> {
+        self.replica.as_ref().and_then(|replica| replica.candidate.problem())
+    }
+
     /// Opens the ledger in a store that was opened for writing.
     ///
     /// # Errors
@@ -170,12 +229,22 @@ impl Ledger {
             let (shared, readers) = (Arc::clone(&shared), Arc::clone(&readers));
             spawn("ledger-publisher", move || outside::publish(&shared, &copies, &readers, size))?
         };
+        let collector = match readers.listen()? {
+            Some(first) => {
+                let (end, looks, readers) = (Arc::new(AtomicBool::new(false)), queue.clone(), Arc::clone(&readers));
+                let ends = Arc::clone(&end);
+                Some((spawn("ledger-collector", move || collect(first, &readers, &looks, &ends))?, end))
+            }
+            None => None,
+        };
         Ok(Ledger {
             queue: Some(queue),
             max_queue: options.max_queue.max(1),
             shared,
             reader: Some(Reader::new(readers)),
             sequencer: Some(sequencer),
+            collector,
+            replica: None,
             publisher: Some(publisher),
             verifier,
             secret,
@@ -229,7 +298,7 @@ impl Ledger {
         let Some(queue) = &self.queue else {
             return Err(closed());
         };
-        match queue.try_send(Job { entry, answer, next_key }) {
+        match queue.try_send(Work::Append(Job { entry, answer, next_key })) {
             Ok(()) => Ok(answered),
             Err(TrySendError::Full(_)) => Err(StoreError::Overloaded { queued: self.max_queue }),
             Err(TrySendError::Disconnected(_)) => self.shared.check().and(Err(closed())),
@@ -266,12 +335,26 @@ impl Ledger {
     /// # Errors
     /// [`StoreError::Stopped`], or [`StoreError::Refused`] where there is none within `wait`.
     pub fn checkpoint_of(&self, size: u64, wait: Duration) -> Result<String, StoreError> {
+        if self.replica.is_some() {
+            return self.stored_checkpoint(size);
+        }
         let newest = self.shared.wait(wait, |newest| newest.size >= size);
         if newest.size >= size {
             return Ok(newest.note);
         }
         self.shared.check()?;
         Err(StoreError::refused(format!("the newest checkpoint is of {} events, not {size}", newest.size)))
+    }
+
+    /// For a replica, which signs nothing: what is stored with the events, where its key signed it.
+    fn stored_checkpoint(&self, size: u64) -> Result<String, StoreError> {
+        let (note, chain) = self.reader()?.with(|store| Ok((store.checkpoint()?, KeyChain::of(store)?)))?;
+        let note = note.ok_or_else(|| StoreError::damaged("there is no checkpoint"))?;
+        let signed = chain.open(&note).map_err(|error| StoreError::damaged(error.to_string()))?;
+        if signed.size() >= size {
+            return Ok(note);
+        }
+        Err(StoreError::refused(format!("the newest checkpoint is of {} events, not {size}", signed.size())))
     }
 
     /// The key that verifies the ledger's checkpoints.
@@ -307,9 +390,14 @@ impl Ledger {
 
 impl Drop for Ledger {
     fn drop(&mut self) {
+        if let Some((thread, end)) = self.collector.take() {
+            end.store(true, Ordering::Relaxed);
+            let _ = thread.join();
+        }
         // What is queued is still committed; then the copies; then the readers, so that the writer closes last and
         // leaves one file.
         drop(self.queue.take());
+        drop(self.replica.take());
         let store = self.sequencer.take().and_then(|thread| thread.join().ok());
         self.shared.update(|newest| newest.closing = true);
         if let Some(thread) = self.publisher.take() {
@@ -348,7 +436,7 @@ pub(crate) fn stored_node(store: &mut dyn ReadStore, level: u8, index: u64) -> R
 }
 
 /// Refuses a store that is behind a signed checkpoint or does not continue it.
-fn check_prefix(
+pub(crate) fn check_prefix(
     store: &mut dyn ReadStore,
     edge: &Edge,
     note: &str,
@@ -409,7 +497,7 @@ fn identity_of(key: &SigningKey) -> Identity {
     Identity { origin: key.verifier().name().to_owned(), verifier_key: key.verifier().to_string() }
 }
 
-fn check_bounds(entry: &Entry) -> Result<(), StoreError> {
+pub(crate) fn check_bounds(entry: &Entry) -> Result<(), StoreError> {
     let leaf = entry.event.leaf.len();
     if leaf == 0 || leaf > MAX_EVENT_BYTES {
         return Err(StoreError::refused(format!("the event has {leaf} bytes, at most {MAX_EVENT_BYTES} are taken")));
@@ -428,11 +516,39 @@ fn check_bounds(entry: &Entry) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Tells the sequencer when something was submitted, and once in a while in case that was missed.
+fn collect(first: Box<dyn Listen>, readers: &Arc<dyn OpenReader>, looks: &SyncSender<Work>, end: &AtomicBool) {
+    let mut listener = Some(first);
+    while !end.load(Ordering::Relaxed) {
+        // What waits since before the writer began, or the connection was lost, is looked for at once.
+        if let Err(TrySendError::Disconnected(_)) = looks.try_send(Work::Look) {
+            return;
+        }
+        let heard = match &mut listener {
+            Some(open) => open.wait(LOOK_INTERVAL),
+            None => {
+                std::thread::sleep(LOOK_INTERVAL);
+                listener = readers.listen().ok().flatten();
+                Ok(false)
+            }
+        };
+        if heard.is_err() {
+            listener = None;
+        }
+    }
+}
+
+/// Most time between two looks for submissions.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+
 fn closed() -> StoreError {
     StoreError::Stopped { cause: "the sequencer ended".to_owned() }
 }
 
-fn spawn<T: Send + 'static>(name: &str, run: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>, StoreError> {
+pub(crate) fn spawn<T: Send + 'static>(
+    name: &str,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, StoreError> {
     std::thread::Builder::new()
         .name(name.to_owned())
         .spawn(run)

@@ -9,6 +9,9 @@ use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use crate::log::check_bounds;
+use crate::rotate::KEY_ROTATED;
+use crate::store::postgres::submitted::{decode_entry, encode_answer};
 use crate::store::{Entry, HistoryAnswer, Idempotency, ReadStore, Role, Store, StoredPayload};
 use crate::store_error::StoreError;
 use crate::{Checkpoint, Edge, Sha256, SigningKey, leaf_hash, node_position};
@@ -57,6 +60,14 @@ pub(crate) struct Job {
     pub(crate) answer: SyncSender<Result<Appended, StoreError>>,
     /// The key that signs from this entry on, together with the one before.
     pub(crate) next_key: Option<SigningKey>,
+}
+
+/// What a sequencer is asked to do.
+pub(crate) enum Work {
+    /// Append an entry.
+    Append(Job),
+    /// Look for what others submitted.
+    Look,
 }
 
 /// What the sequencer, the publisher and the callers share.
@@ -145,15 +156,20 @@ impl Sequencer {
     }
 
     /// Runs until every sender is gone and the queue is empty. The store comes back so that it is closed last.
-    pub(crate) fn run(mut self, queue: &Receiver<Job>) -> Box<dyn Store> {
+    pub(crate) fn run(mut self, queue: &Receiver<Work>) -> Box<dyn Store> {
         while let Ok(first) = queue.recv() {
-            let mut batch = vec![first];
+            let mut batch = Vec::new();
+            if let Work::Append(job) = first {
+                batch.push(job);
+            }
             // A batch ends with a hand-over: what is signed by both keys ends with its event.
             while batch.len() < self.max_batch
-                && batch.last().is_some_and(|last| last.next_key.is_none())
-                && let Ok(job) = queue.try_recv()
+                && batch.last().is_none_or(|last| last.next_key.is_none())
+                && let Ok(work) = queue.try_recv()
             {
-                batch.push(job);
+                if let Work::Append(job) = work {
+                    batch.push(job);
+                }
             }
             self.batch(batch);
         }
@@ -188,8 +204,30 @@ impl Sequencer {
             erased |= matches!(answer, Ok(Appended::Committed(_))) && job.entry.erases.is_some();
             answers.push(answer);
         }
-        if edge.size() == self.edge.size() {
+        let submitted = match batch.last() {
+            // What both keys sign ends with the event of the rotation.
+            Some(Job { next_key: Some(_), .. }) => Vec::new(),
+            _ => self.store.take_submitted(self.max_batch)?,
+        };
+        let mut told = Vec::with_capacity(submitted.len());
+        for (id, row) in submitted {
+            let answer = match decode_entry(&row).and_then(|entry| check_entry(&entry).map(|()| entry)) {
+                Ok(entry) => {
+                    let answer = place(self.store.as_mut(), &mut edge, &mut self.known, &entry)?;
+                    erased |= matches!(answer, Ok(Appended::Committed(_))) && entry.erases.is_some();
+                    answer
+                }
+                Err(problem) => Err(StoreError::refused(problem)),
+            };
+            told.push((id, encode_answer(&answer)?));
+        }
+        if edge.size() == self.edge.size() && told.is_empty() {
             self.store.rollback()?;
+            return Ok(answers);
+        }
+        self.store.answer_submitted(&told)?;
+        if edge.size() == self.edge.size() {
+            self.store.commit()?;
             return Ok(answers);
         }
         // Signed with the batch, so that whoever reads an event can prove it; given away only once it is durable. Of a
@@ -228,6 +266,14 @@ impl Sequencer {
         self.shared.stop(error);
         self.store.abandon();
     }
+}
+
+/// What a ledger refuses of its own callers it refuses of others.
+fn check_entry(entry: &Entry) -> Result<(), String> {
+    if entry.event.kind == KEY_ROTATED {
+        return Err("a key is rotated by whoever writes".to_owned());
+    }
+    check_bounds(entry).map_err(|error| error.to_string())
 }
 
 /// A note with the signatures of another one of the same text.

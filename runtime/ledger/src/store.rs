@@ -364,6 +364,16 @@ pub trait Store: ReadStore {
     /// Overwrites a payload of an event with zeros; the length stays. With a request goes what an idempotency key says of
     /// it.
     fn erase(&mut self, index: u64, role: Role) -> Result<(), StoreError>;
+    /// Entries that others submitted, in the form of their rows, in the order in which they came. They stay as they are until
+    /// they are answered in the same transaction. A store with one process has none.
+    fn take_submitted(&mut self, limit: usize) -> Result<Vec<(Uuid, Vec<u8>)>, StoreError> {
+        let _ = limit;
+        Ok(Vec::new())
+    }
+    /// Answers submissions.
+    fn answer_submitted(&mut self, answers: &[(Uuid, Vec<u8>)]) -> Result<(), StoreError> {
+        if answers.is_empty() { Ok(()) } else { Err(StoreError::refused("nothing was submitted")) }
+    }
     /// Makes the transaction durable. After an error nothing is known about what is durable, and no later call may
     /// succeed.
     fn commit(&mut self) -> Result<(), StoreError>;
@@ -384,11 +394,28 @@ pub trait OpenReader: Send + Sync {
     /// [`StoreError`].
     fn open_reader(&self) -> Result<Box<dyn ReadStore>, StoreError>;
 
+    /// A connection that waits for submissions of others; `None` where there are no others.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn listen(&self) -> Result<Option<Box<dyn Listen>>, StoreError> {
+        Ok(None)
+    }
+
     /// Upkeep beside the writer, which it must not delay. Called after checkpoints were published.
     ///
     /// # Errors
     /// [`StoreError`]; the ledger stops.
     fn tend(&self) -> Result<(), StoreError>;
+}
+
+/// Waits for submissions of others.
+pub trait Listen: Send {
+    /// Whether something was submitted within `time`.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the connection is gone.
+    fn wait(&mut self, time: std::time::Duration) -> Result<bool, StoreError>;
 }
 
 /// Which ledger it is.

@@ -46,6 +46,12 @@ pub enum StoreError {
         /// How long it lasts.
         remaining_ms: i64,
     },
+    /// Nobody wrote what this replica submitted. It was taken back, and is in the ledger of nobody.
+    #[error("no replica wrote the entry within {waited_ms} ms; it was taken back")]
+    NotTaken {
+        /// How long was waited.
+        waited_ms: u64,
+    },
     /// A file that is a database, but no ledger.
     #[error("{what}: not a Portcullis ledger: application id {found:#010x} instead of {expected:#010x}")]
     Foreign {

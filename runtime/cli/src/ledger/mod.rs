@@ -165,7 +165,13 @@ pub fn own_key(args: &LedgerArgs, path: &Path) -> Option<VerifierKey> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".key");
     let file = args.ledger_key.clone().unwrap_or_else(|| beside.into());
-    Some(read_signing_key(&file).ok()??.verifier().clone())
+    match read_signing_key(&file) {
+        Ok(key) => Some(key?.verifier().clone()),
+        Err(error) => {
+            crate::report::warning(&format!("{error}; the ledger is believed about its own key"));
+            None
+        }
+    }
 }
 
 /// The public key in a file, as `ledger export` writes it.

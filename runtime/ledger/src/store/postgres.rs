@@ -3,9 +3,10 @@
 //! A schema of the database holds one ledger. Any replica reads it; one at a time writes it: who holds the lease. The
 //! lease has an epoch that grows with each holder and is checked, under a lock, in every transaction that writes, so a
 //! holder who was believed dead and is not cannot commit any more, whatever the clocks say. Time decides only how soon
-//! another may take over. Connections are made without TLS: over a Unix socket, or a network that is trusted.
+//! another may take over. Replicas that do not hold the lease hand their entries over in a table. Connections are made without TLS: over a Unix socket, or a network that is trusted.
 
 mod read;
+pub(crate) mod submitted;
 mod write;
 
 use std::collections::{HashMap, HashSet};
@@ -16,7 +17,7 @@ use portcullis_gate::Sha256;
 use postgres::{Client, NoTls};
 use uuid::Uuid;
 
-use super::{Identity, OpenReader, ReadStore};
+use super::{Identity, Listen, OpenReader, ReadStore};
 use crate::store_error::StoreError;
 use write::Pending;
 
@@ -41,6 +42,7 @@ pub struct PostgresOptions {
 /// A connection to a PostgreSQL ledger: the writer's, or one for reading.
 pub struct Postgres {
     client: Client,
+    schema: String,
     /// This writer's epoch, and how long its lease lasts, in milliseconds.
     lease: Option<(i64, i64)>,
     pending: Pending,
@@ -115,7 +117,13 @@ impl Postgres {
         {
             return Err(StoreError::refused(format!("{name:?} is no name of a schema")));
         }
-        let mut client = Client::connect(&options.connection, NoTls).map_err(failed("connecting"))?;
+        let config: postgres::Config = options.connection.parse().map_err(failed("reading the connection string"))?;
+        if config.get_ssl_mode() == postgres::config::SslMode::Require {
+            return Err(StoreError::refused(
+                "sslmode=require, but connections to PostgreSQL are made without TLS: use a Unix socket or an encrypted tunnel",
+            ));
+        }
+        let mut client = config.connect(NoTls).map_err(failed("connecting"))?;
         client
             .batch_execute(&format!("SET search_path TO {name}; SET synchronous_commit TO on"))
             .map_err(failed("connecting"))?;
@@ -130,6 +138,7 @@ impl Postgres {
         }
         Ok(Postgres {
             client,
+            schema: name.clone(),
             lease: None,
             pending: Pending::default(),
             statements: HashMap::new(),
@@ -161,6 +170,13 @@ impl Postgres {
         Ok(true)
     }
 
+    /// Opens the ledger to hand entries to whoever writes.
+    pub(crate) fn open_submitter(options: &PostgresOptions) -> Result<Postgres, StoreError> {
+        let mut store = Postgres::open_reader(options)?;
+        store.listen("answered")?;
+        Ok(store)
+    }
+
     fn take_lease(&mut self, options: &PostgresOptions) -> Result<(), StoreError> {
         let lasts = i64::try_from(options.lease.as_millis()).unwrap_or(i64::MAX);
         let take = |client: &mut Client| -> Result<Result<i64, StoreError>, postgres::Error> {
@@ -187,7 +203,7 @@ impl Postgres {
         let row = self.client.query_one("SELECT max(no) FROM blobs", &[]).map_err(failed("reading the last blob"))?;
         let last: Option<i64> = get(&row, 0)?;
         self.next_blob = last.map_or(0, |last| last.saturating_add(1));
-        Ok(())
+        self.client.batch_execute(PENDING).map_err(failed("making the table of submissions"))
     }
 
     /// Renews the lease, or says who has it.
@@ -238,6 +254,12 @@ impl PostgresReaders {
 }
 
 impl OpenReader for PostgresReaders {
+    fn listen(&self) -> Result<Option<Box<dyn Listen>>, StoreError> {
+        let mut store = Postgres::open_reader(&self.options)?;
+        store.listen("submitted")?;
+        Ok(Some(Box::new(store)))
+    }
+
     fn open_reader(&self) -> Result<Box<dyn ReadStore>, StoreError> {
         Ok(Box::new(Postgres::open_reader(&self.options)?))
     }
@@ -252,6 +274,12 @@ impl OpenReader for PostgresReaders {
     }
 }
 
+impl Listen for Postgres {
+    fn wait(&mut self, time: Duration) -> Result<bool, StoreError> {
+        self.heard(time)
+    }
+}
+
 /// What is asked for by key while a batch is being put together: the rows that are not in the database yet.
 #[derive(Default)]
 struct Known {
@@ -259,6 +287,11 @@ struct Known {
     keys: HashMap<Sha256, (u64, super::Idempotency)>,
     blobs: HashSet<Sha256>,
 }
+
+/// What replicas hand to the writer. No part of the ledger: answered rows are of no use.
+const PENDING: &str = "
+    CREATE TABLE IF NOT EXISTS pending(no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, id bytea NOT NULL UNIQUE, entry bytea NOT NULL, submitted_by text NOT NULL, ends timestamptz NOT NULL, answer bytea);
+";
 
 /// As in SQLite, but that text from requests is kept as bytes: PostgreSQL's text cannot hold every character.
 const SCHEMA: &str = "

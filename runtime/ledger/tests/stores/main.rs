@@ -17,6 +17,8 @@ mod folder;
 mod model;
 mod opening;
 mod postgres;
+mod replicas;
 mod rotation;
 mod sample;
+mod server;
 mod sqlite;

@@ -1,7 +1,6 @@
 //! The conformance suite on a real PostgreSQL, its death, and failover.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use portcullis_ledger::store::postgres::{Postgres, PostgresOptions};
@@ -9,111 +8,7 @@ use portcullis_ledger::{Appended, Ledger, LedgerOptions, StoreError, Verificatio
 
 use crate::conformance::{Place, all};
 use crate::sample::decision;
-
-/// A server in a folder of its own, reached over a Unix socket there.
-struct Server {
-    folder: tempfile::TempDir,
-    programs: PathBuf,
-    as_root: bool,
-}
-
-impl Server {
-    fn start() -> Option<Server> {
-        let Some(programs) = programs() else {
-            eprintln!("SKIPPED: no PostgreSQL programs (apt-get install postgresql); its store was not tested");
-            return None;
-        };
-        let folder = tempfile::tempdir().unwrap();
-        let as_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
-        if as_root {
-            let chown = Command::new("chown").arg("nobody").arg(folder.path()).status().unwrap();
-            assert!(chown.success());
-        }
-        let server = Server { folder, programs, as_root };
-        let data = server.folder.path().join("data");
-        server.run("initdb", &["-D", path(&data), "-A", "trust", "-U", "gate", "-E", "UTF8", "--locale=C"]);
-        server.begin();
-        Some(server)
-    }
-
-    fn begin(&self) {
-        let data = self.folder.path().join("data");
-        let options = format!("-k {} -c listen_addresses=''", self.folder.path().display());
-        let log = self.folder.path().join("log");
-        self.run("pg_ctl", &["-D", path(&data), "-l", path(&log), "-o", &options, "-w", "start"]);
-    }
-
-    fn run(&self, program: &str, arguments: &[&str]) {
-        let program = self.programs.join(program);
-        let mut command = if self.as_root {
-            // PostgreSQL refuses to be run by root.
-            let mut command = Command::new("runuser");
-            command.args(["-u", "nobody", "--"]).arg(&program);
-            command
-        } else {
-            Command::new(&program)
-        };
-        // Not a pipe: the server would keep it open.
-        let status = command
-            .args(arguments)
-            .current_dir(self.folder.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .unwrap();
-        assert!(status.success(), "{}: {status}", program.display());
-    }
-
-    /// SIGKILL to the server and all its processes, as in a crash of the machine's software.
-    fn kill(&self) {
-        let pid = std::fs::read_to_string(self.folder.path().join("data/postmaster.pid")).unwrap();
-        let pid = pid.lines().next().unwrap();
-        let children = Command::new("ps").args(["-o", "pid=", "--ppid", pid]).output().unwrap().stdout;
-        let children = String::from_utf8(children).unwrap();
-        let all: Vec<&str> = std::iter::once(pid).chain(children.split_whitespace()).collect();
-        // Some children may be gone before their turn.
-        let _ = Command::new("kill").arg("-9").args(all).stderr(Stdio::null()).status().unwrap();
-        std::thread::sleep(Duration::from_millis(300));
-        // Where nobody reaps it, a dead process still has its number, and the next server would take it for alive.
-        for left in ["data/postmaster.pid", ".s.PGSQL.5432.lock"] {
-            let _ = std::fs::remove_file(self.folder.path().join(left));
-        }
-    }
-
-    fn place(&self, schema: &str, lease: Duration) -> Schema {
-        let options = PostgresOptions {
-            connection: format!("host={} user=gate dbname=postgres", self.folder.path().display()),
-            schema: schema.to_owned(),
-            holder: "replica".to_owned(),
-            lease,
-        };
-        let files = tempfile::tempdir().unwrap();
-        Schema { options, key: files.path().join("key"), copies: vec![files.path().join("copy")], files: Some(files) }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        if self.folder.path().join("data/postmaster.pid").exists() {
-            self.kill();
-        }
-    }
-}
-
-fn programs() -> Option<PathBuf> {
-    let mut found: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .filter_map(|version| Some(version.ok()?.path().join("bin")))
-        .filter(|bin| bin.join("initdb").exists())
-        .collect();
-    found.sort();
-    found.pop()
-}
-
-fn path(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
+use crate::server::Server;
 
 struct Schema {
     options: PostgresOptions,
@@ -146,13 +41,24 @@ impl Place for Schema {
     }
 }
 
+fn place_of(server: &Server, schema: &str, lease: Duration) -> Schema {
+    let options = PostgresOptions {
+        connection: server.connection(),
+        schema: schema.to_owned(),
+        holder: "replica".to_owned(),
+        lease,
+    };
+    let files = tempfile::tempdir().unwrap();
+    Schema { options, key: files.path().join("key"), copies: vec![files.path().join("copy")], files: Some(files) }
+}
+
 #[test]
 fn conforms() {
     let Some(server) = Server::start() else { return };
     let number = std::sync::atomic::AtomicU32::new(0);
     all(&|| {
         let n = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        Box::new(server.place(&format!("ledger_{n}"), Duration::from_secs(10)))
+        Box::new(place_of(&server, &format!("ledger_{n}"), Duration::from_secs(10)))
     });
 }
 
@@ -160,7 +66,7 @@ fn conforms() {
 #[test]
 fn killed_while_committing() {
     let Some(server) = Server::start() else { return };
-    let place = server.place("ledger", Duration::from_millis(300));
+    let place = place_of(&server, "ledger", Duration::from_millis(300));
     for round in 0..4u64 {
         let waiting = LedgerOptions { lock_wait: Duration::from_secs(5), ..LedgerOptions::default() };
         let ledger = place.open_with(&waiting).unwrap();
@@ -213,7 +119,7 @@ fn killed_while_committing() {
 #[test]
 fn fails_over_to_exactly_one() {
     let Some(server) = Server::start() else { return };
-    let first = server.place("ledger", Duration::from_millis(1500));
+    let first = place_of(&server, "ledger", Duration::from_millis(1500));
     let second = first.replica("second");
     let waiting = LedgerOptions { lock_wait: Duration::from_secs(10), add_copies: true, ..LedgerOptions::default() };
     let old = first.open().unwrap();
@@ -256,7 +162,7 @@ fn fails_over_to_exactly_one() {
 #[test]
 fn a_vanished_database_stops_the_ledger() {
     let Some(server) = Server::start() else { return };
-    let place = server.place("ledger", Duration::from_secs(10));
+    let place = place_of(&server, "ledger", Duration::from_secs(10));
     let ledger = place.open().unwrap();
     ledger.append(decision(0)).unwrap();
     server.kill();
@@ -271,9 +177,21 @@ fn a_vanished_database_stops_the_ledger() {
 }
 
 #[test]
+fn a_connection_that_should_be_encrypted_is_refused() {
+    let options = PostgresOptions {
+        connection: "host=localhost user=gate sslmode=require".to_owned(),
+        schema: "ledger".to_owned(),
+        holder: "replica".to_owned(),
+        lease: Duration::ZERO,
+    };
+    let error = Postgres::open_reader(&options).err().unwrap().to_string();
+    assert!(error.contains("without TLS"), "{error}");
+}
+
+#[test]
 fn other_schemas_and_formats_are_refused() {
     let Some(server) = Server::start() else { return };
-    let place = server.place("ledger", Duration::from_secs(10));
+    let place = place_of(&server, "ledger", Duration::from_secs(10));
     drop(place.open().unwrap());
     let mut admin = postgres::Client::connect(&place.options.connection, postgres::NoTls).unwrap();
     for version in [0i64, 2] {
@@ -281,6 +199,6 @@ fn other_schemas_and_formats_are_refused() {
         assert!(matches!(place.open(), Err(StoreError::Version { found, expected: 1, .. }) if found == version));
     }
     admin.batch_execute("CREATE SCHEMA other; CREATE TABLE other.x(a int)").unwrap();
-    assert!(matches!(server.place("other", Duration::ZERO).open(), Err(StoreError::Foreign { .. })));
-    assert!(matches!(server.place("Other; DROP", Duration::ZERO).open(), Err(StoreError::Refused { .. })));
+    assert!(matches!(place_of(&server, "other", Duration::ZERO).open(), Err(StoreError::Foreign { .. })));
+    assert!(matches!(place_of(&server, "Other; DROP", Duration::ZERO).open(), Err(StoreError::Refused { .. })));
 }

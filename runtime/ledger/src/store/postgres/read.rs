@@ -226,7 +226,7 @@ impl Postgres {
         Ok(statement)
     }
 
-    fn many<T>(
+    pub(super) fn many<T>(
         &mut self,
         text: &str,
         parameters: &[&(dyn ToSql + Sync)],

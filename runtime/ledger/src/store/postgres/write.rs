@@ -1,5 +1,6 @@
 use portcullis_gate::Sha256;
 use postgres::types::ToSql;
+use uuid::Uuid;
 
 use super::super::filter::{number_of, outcome_number};
 use super::super::{Entry, Payload, ReadStore as _, Role, Store};
@@ -136,6 +137,14 @@ impl Store for Postgres {
             self.client.execute(erase, &[&no]).map_err(failed("erasing"))?;
         }
         Ok(())
+    }
+
+    fn take_submitted(&mut self, limit: usize) -> Result<Vec<(Uuid, Vec<u8>)>, StoreError> {
+        self.taken(limit)
+    }
+
+    fn answer_submitted(&mut self, answers: &[(Uuid, Vec<u8>)]) -> Result<(), StoreError> {
+        self.answered(answers)
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {

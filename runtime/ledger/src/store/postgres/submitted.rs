@@ -1,0 +1,258 @@
+//! Entries that replicas hand to the one that writes, and its answers: rows of one table.
+//!
+//! A row is answered in the transaction that appends its entry, so whoever takes over from a writer that died finds it
+//! either appended and answered or neither. A replica that gives up takes its row back, and learns whether it could.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use portcullis_gate::{Outcome, Sha256};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Postgres, failed, get};
+use crate::base64::Base64;
+use crate::commitment::Salt;
+use crate::event::Event;
+use crate::sequencer::{Appended, Commit};
+use crate::store::{Blob, Entry, HistoryAnswer, HistoryQuery, Idempotency, Payload};
+use crate::store_error::StoreError;
+
+/// An entry as a row holds it. What the event says is read from the event.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EntryRow {
+    leaf: Base64,
+    blobs: Vec<Base64>,
+    request: Option<PayloadRow>,
+    decision: Option<PayloadRow>,
+    idempotency: Option<(Sha256, Sha256)>,
+    history: Vec<(QueryRow, AnswerRow)>,
+    references: Vec<Sha256>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PayloadRow {
+    salt: Salt,
+    bytes: Base64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct QueryRow {
+    action: Option<String>,
+    resource_type: Option<String>,
+    resource_id: Option<String>,
+    outcomes: Vec<Outcome>,
+    since: Timestamp,
+    until: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AnswerRow {
+    count: u64,
+    oldest: Option<Timestamp>,
+    latest: Option<Timestamp>,
+}
+
+/// What became of an entry, as a row holds it.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Answer {
+    Committed { index: u64, leaf_hash: Sha256 },
+    Repeated { index: u64 },
+    Conflict { index: u64 },
+    HistoryChanged { question: usize, now: AnswerRow },
+    Refused { problem: String },
+}
+
+/// What became of a submitted entry.
+pub(crate) enum Answered {
+    /// As [`Ledger::append`](crate::Ledger::append) says, but that a repeated decision is not read yet.
+    Appended(Appended),
+    /// It can never be appended.
+    Refused(String),
+}
+
+pub(crate) fn encode_entry(entry: &Entry) -> Result<Vec<u8>, StoreError> {
+    let payload = |payload: &Payload| PayloadRow { salt: payload.salt.clone(), bytes: Base64(payload.bytes.clone()) };
+    let query = |query: &HistoryQuery| QueryRow {
+        action: query.action.clone(),
+        resource_type: query.resource_type.clone(),
+        resource_id: query.resource_id.clone(),
+        outcomes: query.outcomes.clone(),
+        since: query.since,
+        until: query.until,
+    };
+    let row = EntryRow {
+        leaf: Base64(entry.event.leaf.clone()),
+        blobs: entry.blobs.iter().map(|blob| Base64(blob.bytes().to_vec())).collect(),
+        request: entry.request.as_ref().map(payload),
+        decision: entry.decision.as_ref().map(payload),
+        idempotency: entry.idempotency.map(|idempotency| (idempotency.key, idempotency.request)),
+        history: entry.expected_history.iter().map(|(asked, told)| (query(asked), AnswerRow::of(told))).collect(),
+        references: entry.references.clone(),
+    };
+    serde_json::to_vec(&row).map_err(|error| StoreError::refused(error.to_string()))
+}
+
+/// The entry of a row. What is wrong with it is told to whoever submitted it.
+pub(crate) fn decode_entry(bytes: &[u8]) -> Result<Entry, String> {
+    let row: EntryRow = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let event = Event::decode(&row.leaf.0).map_err(|error| error.to_string())?;
+    let payload = |row: PayloadRow| Payload { salt: row.salt, bytes: row.bytes.0 };
+    let query = |row: QueryRow| HistoryQuery {
+        action: row.action,
+        resource_type: row.resource_type,
+        resource_id: row.resource_id,
+        outcomes: row.outcomes,
+        since: row.since,
+        until: row.until,
+    };
+    let mut entry = Entry::new(&event).map_err(|error| error.to_string())?;
+    // What the event itself names is required whatever the row says.
+    entry.references.extend(row.references);
+    Ok(Entry {
+        blobs: row.blobs.into_iter().map(|blob| Blob::new(blob.0)).collect(),
+        request: row.request.map(payload),
+        decision: row.decision.map(payload),
+        idempotency: row.idempotency.map(|(key, request)| Idempotency { key, request }),
+        expected_history: row.history.into_iter().map(|(asked, told)| (query(asked), told.answer())).collect(),
+        ..entry
+    })
+}
+
+impl AnswerRow {
+    fn of(answer: &HistoryAnswer) -> AnswerRow {
+        AnswerRow { count: answer.count, oldest: answer.oldest, latest: answer.latest }
+    }
+
+    fn answer(self) -> HistoryAnswer {
+        HistoryAnswer { count: self.count, oldest: self.oldest, latest: self.latest }
+    }
+}
+
+pub(crate) fn encode_answer(answer: &Result<Appended, StoreError>) -> Result<Vec<u8>, StoreError> {
+    let row = match answer {
+        Ok(Appended::Committed(commit)) => Answer::Committed { index: commit.index, leaf_hash: commit.leaf_hash },
+        Ok(Appended::Repeated { index, .. }) => Answer::Repeated { index: *index },
+        Ok(Appended::Conflict { index }) => Answer::Conflict { index: *index },
+        Ok(Appended::HistoryChanged { question, now }) => {
+            Answer::HistoryChanged { question: *question, now: AnswerRow::of(now) }
+        }
+        Err(error) => Answer::Refused { problem: error.to_string() },
+    };
+    serde_json::to_vec(&row).map_err(|error| StoreError::damaged(error.to_string()))
+}
+
+fn decode_answer(bytes: &[u8]) -> Result<Answered, StoreError> {
+    let row = serde_json::from_slice(bytes).map_err(|error| StoreError::damaged(format!("an answer: {error}")))?;
+    Ok(Answered::Appended(match row {
+        Answer::Committed { index, leaf_hash } => {
+            Appended::Committed(Commit { index, leaf_hash, scrub_pending: false })
+        }
+        Answer::Repeated { index } => Appended::Repeated { index, decision: None },
+        Answer::Conflict { index } => Appended::Conflict { index },
+        Answer::HistoryChanged { question, now } => Appended::HistoryChanged { question, now: now.answer() },
+        Answer::Refused { problem } => return Ok(Answered::Refused(problem)),
+    }))
+}
+
+impl Postgres {
+    /// The channel on which submissions, or answers, are announced.
+    fn channel(&self, what: &str) -> String {
+        format!("{}_{what}", self.schema)
+    }
+
+    /// From now on [`Postgres::heard`] waits for announcements.
+    pub(crate) fn listen(&mut self, what: &str) -> Result<(), StoreError> {
+        let channel = self.channel(what);
+        self.client.batch_execute(&format!("LISTEN {channel}")).map_err(failed("listening"))
+    }
+
+    /// Waits for an announcement, at most for `time`.
+    pub(crate) fn heard(&mut self, time: Duration) -> Result<bool, StoreError> {
+        let mut notifications = self.client.notifications();
+        let mut waiting = notifications.timeout_iter(time);
+        let first = postgres::fallible_iterator::FallibleIterator::next(&mut waiting).map_err(failed("listening"))?;
+        drop(waiting);
+        // One look answers all announcements.
+        let mut rest = notifications.iter();
+        while postgres::fallible_iterator::FallibleIterator::next(&mut rest).map_err(failed("listening"))?.is_some() {}
+        Ok(first.is_some())
+    }
+
+    /// Hands entries to the writer, which may take them for `wait`.
+    pub(crate) fn submit(&mut self, entries: &[(Uuid, Vec<u8>)], by: &str, wait: Duration) -> Result<(), StoreError> {
+        let ids: Vec<&[u8]> = entries.iter().map(|(id, _)| id.as_bytes().as_slice()).collect();
+        let rows: Vec<&[u8]> = entries.iter().map(|(_, entry)| entry.as_slice()).collect();
+        let text = "INSERT INTO pending(id, entry, submitted_by, ends) \
+                    SELECT id, entry, $3, clock_timestamp() + $4 * interval '1 millisecond' \
+                    FROM unnest($1::bytea[], $2::bytea[]) AS new(id, entry)";
+        let wait = wait.as_secs_f64() * 1000.0;
+        self.execute(text, &[&ids, &rows, &by, &wait]).map_err(failed("submitting"))?;
+        self.announce("submitted")
+    }
+
+    /// The answers that are there, of submissions with these ids.
+    pub(crate) fn answers(&mut self, ids: &[Uuid]) -> Result<Vec<(Uuid, Answered)>, StoreError> {
+        let ids: Vec<&[u8]> = ids.iter().map(|id| id.as_bytes().as_slice()).collect();
+        let text = "SELECT id, answer FROM pending WHERE id = ANY($1) AND answer IS NOT NULL";
+        self.many(text, &[&ids], |row| {
+            let answer: Vec<u8> = get(row, 1)?;
+            Ok((id_of(get(row, 0)?)?, decode_answer(&answer)?))
+        })
+    }
+
+    /// Takes submissions back that nobody answered; gives those that could be taken back, which are appended by nobody.
+    pub(crate) fn withdraw(&mut self, ids: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
+        let ids: Vec<&[u8]> = ids.iter().map(|id| id.as_bytes().as_slice()).collect();
+        let text = "DELETE FROM pending WHERE id = ANY($1) AND answer IS NULL RETURNING id";
+        self.many(text, &[&ids], |row| id_of(get(row, 0)?))
+    }
+
+    /// Forgets submissions whose answers were read.
+    pub(crate) fn forget(&mut self, ids: &[Uuid]) -> Result<(), StoreError> {
+        let ids: Vec<&[u8]> = ids.iter().map(|id| id.as_bytes().as_slice()).collect();
+        self.execute("DELETE FROM pending WHERE id = ANY($1)", &[&ids]).map_err(failed("forgetting"))?;
+        Ok(())
+    }
+
+    pub(super) fn taken(&mut self, limit: usize) -> Result<Vec<(Uuid, Vec<u8>)>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        // Whoever vanished gets no decision later that nobody waits for.
+        let text = "SELECT id, entry FROM pending WHERE answer IS NULL AND ends > clock_timestamp() \
+                    ORDER BY no LIMIT $1 FOR UPDATE SKIP LOCKED";
+        self.many(text, &[&limit], |row| Ok((id_of(get(row, 0)?)?, get(row, 1)?)))
+    }
+
+    pub(super) fn answered(&mut self, answers: &[(Uuid, Vec<u8>)]) -> Result<(), StoreError> {
+        if answers.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<&[u8]> = answers.iter().map(|(id, _)| id.as_bytes().as_slice()).collect();
+        let rows: Vec<&[u8]> = answers.iter().map(|(_, answer)| answer.as_slice()).collect();
+        // What was submitted is in the ledger now, or refused: its bytes are not kept twice.
+        let text = "UPDATE pending SET answer = new.answer, entry = '' \
+                    FROM unnest($1::bytea[], $2::bytea[]) AS new(id, answer) WHERE pending.id = new.id";
+        let changed = self.execute(text, &[&ids, &rows]).map_err(failed("answering"))?;
+        if usize::try_from(changed).ok() != Some(answers.len()) {
+            return Err(StoreError::damaged("a submission that was taken is gone"));
+        }
+        self.execute("DELETE FROM pending WHERE ends < clock_timestamp() - interval '10 minutes'", &[])
+            .map_err(failed("answering"))?;
+        self.announce("answered")
+    }
+
+    fn announce(&mut self, what: &str) -> Result<(), StoreError> {
+        let channel = self.channel(what);
+        self.client.execute("SELECT pg_notify($1, '')", &[&channel]).map_err(failed("announcing"))?;
+        Ok(())
+    }
+}
+
+fn id_of(bytes: Vec<u8>) -> Result<Uuid, StoreError> {
+    Uuid::from_slice(&bytes).map_err(|_| StoreError::damaged("a submission's id has not 16 bytes"))
+}

@@ -1,0 +1,104 @@
+//! A PostgreSQL server for one test.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// A server in a folder of its own, reached over a Unix socket there.
+pub struct Server {
+    folder: tempfile::TempDir,
+    programs: PathBuf,
+    as_root: bool,
+}
+
+impl Server {
+    pub fn start() -> Option<Server> {
+        let Some(programs) = programs() else {
+            eprintln!("SKIPPED: no PostgreSQL programs (apt-get install postgresql); its store was not tested");
+            return None;
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let as_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
+        if as_root {
+            let chown = Command::new("chown").arg("nobody").arg(folder.path()).status().unwrap();
+            assert!(chown.success());
+        }
+        let server = Server { folder, programs, as_root };
+        let data = server.folder.path().join("data");
+        server.run("initdb", &["-D", path(&data), "-A", "trust", "-U", "gate", "-E", "UTF8", "--locale=C"]);
+        server.begin();
+        Some(server)
+    }
+
+    pub fn begin(&self) {
+        let data = self.folder.path().join("data");
+        let options = format!("-k {} -c listen_addresses=''", self.folder.path().display());
+        let log = self.folder.path().join("log");
+        self.run("pg_ctl", &["-D", path(&data), "-l", path(&log), "-o", &options, "-w", "start"]);
+    }
+
+    /// As for libpq.
+    pub fn connection(&self) -> String {
+        format!("host={} user=gate dbname=postgres", self.folder.path().display())
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) {
+        let program = self.programs.join(program);
+        let mut command = if self.as_root {
+            // PostgreSQL refuses to be run by root.
+            let mut command = Command::new("runuser");
+            command.args(["-u", "nobody", "--"]).arg(&program);
+            command
+        } else {
+            Command::new(&program)
+        };
+        // Not a pipe: the server would keep it open.
+        let status = command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(status.success(), "{}: {status}", program.display());
+    }
+
+    /// SIGKILL to the server and all its processes, as in a crash of the machine's software.
+    pub fn kill(&self) {
+        let pid = std::fs::read_to_string(self.folder.path().join("data/postmaster.pid")).unwrap();
+        let pid = pid.lines().next().unwrap();
+        let children = Command::new("ps").args(["-o", "pid=", "--ppid", pid]).output().unwrap().stdout;
+        let children = String::from_utf8(children).unwrap();
+        let all: Vec<&str> = std::iter::once(pid).chain(children.split_whitespace()).collect();
+        // Some children may be gone before their turn.
+        let _ = Command::new("kill").arg("-9").args(all).stderr(Stdio::null()).status().unwrap();
+        std::thread::sleep(Duration::from_millis(300));
+        // Where nobody reaps it, a dead process still has its number, and the next server would take it for alive.
+        for left in ["data/postmaster.pid", ".s.PGSQL.5432.lock"] {
+            let _ = std::fs::remove_file(self.folder.path().join(left));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if self.folder.path().join("data/postmaster.pid").exists() {
+            self.kill();
+        }
+    }
+}
+
+fn programs() -> Option<PathBuf> {
+    let mut found: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .filter_map(|version| Some(version.ok()?.path().join("bin")))
+        .filter(|bin| bin.join("initdb").exists())
+        .collect();
+    found.sort();
+    found.pop()
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
