@@ -11,6 +11,7 @@ mod attacks {
     mod history;
     mod host;
     mod meet;
+    mod reviews;
     mod rows;
     mod sets;
     mod words;
