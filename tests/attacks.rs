@@ -13,6 +13,7 @@ mod attacks {
     mod history;
     mod host;
     mod meet;
+    mod reviews;
     mod rows;
     mod sets;
     mod trace;

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis::{
     ChangeKind, Outcome, Percentiles, RequirementsChange, Sha256, SubstitutedTransition, SubstitutionExample,
@@ -8,7 +8,7 @@ use portcullis_inspect::{InspectLimits, differences, review};
 use uuid::Uuid;
 
 use super::{Compared, sections, side};
-use crate::inspect::fixtures::{hostile, policy, rich};
+use crate::inspect::fixtures::{hostile, policy, rich, shape};
 use crate::inspect::human;
 
 fn compared(old: &[u8], new: &[u8]) -> Compared {
@@ -82,11 +82,9 @@ fn summary() -> SubstitutionSummary {
     }
 }
 
-#[test]
-fn people_read_what_differs_and_what_it_would_have_changed() {
-    let mut compared = compared(&policy(""), &rich());
+fn trials() -> Vec<Trial> {
     let inputs = |inputs: &[&str]| inputs.iter().map(|&input| input.into()).collect();
-    compared.policies = Some(vec![
+    vec![
         Trial {
             policy: "one".into(),
             before: Tried::Loaded { inputs: inputs(&["/now"]), without_snapshot: None },
@@ -97,7 +95,24 @@ fn people_read_what_differs_and_what_it_would_have_changed() {
             before: Tried::Loaded { inputs: inputs(&[]), without_snapshot: None },
             after: Tried::Failed { code: "load.settings".into(), detail: "unknown field `cap`".into() },
         },
-    ]);
+    ]
+}
+
+/// Which members there are, and of which type: what other programs rely on.
+#[test]
+fn the_json_has_a_stable_shape() {
+    let mut all = BTreeSet::new();
+    let mut whole = compared(&policy(""), &rich());
+    (whole.policies, whole.decisions) = (Some(trials()), Some(summary()));
+    shape("", &serde_json::to_value(whole).unwrap(), &mut all);
+    shape("", &serde_json::to_value(compared(&rich(), b"")).unwrap(), &mut all);
+    insta::assert_snapshot!(all.into_iter().collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn people_read_what_differs_and_what_it_would_have_changed() {
+    let mut compared = compared(&policy(""), &rich());
+    compared.policies = Some(trials());
     compared.decisions = Some(summary());
     insta::assert_snapshot!(shown(&compared));
 }

@@ -1,6 +1,6 @@
 //! Modules for the tests of reports: some that say much of themselves, some that say what they should not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis::{CodeCount, Percentiles, Usage};
 use portcullis_inspect::{InspectLimits, review};
@@ -94,4 +94,24 @@ pub fn usage() -> Usage {
         codes_total: 2,
         fuel: Some(Percentiles { count: 40, p50: 1200, p90: 1900, p99: 2400, max: 2500 }),
     }
+}
+
+/// Adds each member of a JSON value, with its path and type.
+pub fn shape(path: &str, value: &serde_json::Value, out: &mut BTreeSet<String>) {
+    use serde_json::Value;
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "text",
+        Value::Array(items) => {
+            items.iter().for_each(|item| shape(&format!("{path}[]"), item, out));
+            "list"
+        }
+        Value::Object(members) => {
+            members.iter().for_each(|(name, member)| shape(&format!("{path}.{name}"), member, out));
+            "object"
+        }
+    };
+    out.insert(format!("{path} {kind}"));
 }

@@ -86,6 +86,9 @@ pub fn read(path: &Path) -> anyhow::Result<(Vec<u8>, Review)> {
         review.report.size_bytes = size;
         review.report.detail =
             Some(format!("{size} bytes, more than {}: raise `module-mib` in the policy's limits", limits.module_bytes));
+        if let Some(need) = review.limits.iter_mut().find(|need| need.limit == "module-mib") {
+            (need.needs, need.fits) = (size, false);
+        }
         review.complete = false;
     }
     Ok((bytes, review))

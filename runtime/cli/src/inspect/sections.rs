@@ -2,7 +2,7 @@
 //! is cut.
 
 use portcullis::{Percentiles, Usage};
-use portcullis_inspect::{DeclaredInputs, Need, Report, Review, StringKind, WorldVerdict};
+use portcullis_inspect::{DESCRIPTION_SECTION, DeclaredInputs, Need, Report, Review, StringKind, WorldVerdict};
 
 use super::Inspected;
 use super::page::{Bar, Item, Page, Part, Tone, figures, share, words};
@@ -51,7 +51,9 @@ pub fn page(inspected: &Inspected) -> Page {
 
 fn description(page: &mut Page, report: &Report) {
     let Some(description) = &report.description else {
-        page.list("Description", ["none: nothing says what it is for"]);
+        let has_one = report.sizes.custom_sections.iter().any(|section| section.name == DESCRIPTION_SECTION);
+        let words = if has_one { "one that cannot be read" } else { "none: nothing says what it is for" };
+        page.list("Description", [words]);
         return;
     };
     let mut items =

@@ -1,9 +1,8 @@
 use std::collections::BTreeSet;
 
 use portcullis_gate::text::is_unprintable;
-use serde_json::Value;
 
-use super::fixtures::{hostile, inspected, policy, rich, usage};
+use super::fixtures::{hostile, inspected, policy, rich, shape, usage};
 use super::sections::{page, settings_of};
 use super::{html, human};
 
@@ -18,23 +17,6 @@ fn people_read_everything_that_a_reviewer_asks() {
 /// Which members there are, and of which type: what other programs rely on.
 #[test]
 fn the_json_has_a_stable_shape() {
-    fn shape(path: &str, value: &Value, out: &mut BTreeSet<String>) {
-        let kind = match value {
-            Value::Null => "null",
-            Value::Bool(_) => "boolean",
-            Value::Number(_) => "number",
-            Value::String(_) => "text",
-            Value::Array(items) => {
-                items.iter().for_each(|item| shape(&format!("{path}[]"), item, out));
-                "list"
-            }
-            Value::Object(members) => {
-                members.iter().for_each(|(name, member)| shape(&format!("{path}.{name}"), member, out));
-                "object"
-            }
-        };
-        out.insert(format!("{path} {kind}"));
-    }
     let mut all = BTreeSet::new();
     shape("", &serde_json::to_value(inspected(&rich(), Some(usage()))).unwrap(), &mut all);
     shape("", &serde_json::to_value(inspected(b"\0asm", None)).unwrap(), &mut all);

@@ -76,6 +76,9 @@ fn what_is_too_large_is_refused_with_its_own_size_and_digest() {
     assert!(String::from_utf8(expected.stdout).unwrap().starts_with(json["module_sha256"].as_str().unwrap()));
     assert!(json["detail"].as_str().unwrap().starts_with("33654432 bytes"), "{}", json["detail"]);
     assert_eq!(json["complete"], false);
+    let limits = json["limits"].as_array().unwrap();
+    let need = limits.iter().find(|need| need["limit"] == "module-mib").unwrap();
+    assert_eq!((need["needs"].as_u64(), need["fits"].as_bool()), (Some(large.len() as u64), Some(false)));
     let run = site.run(&["inspect", "/dev/zero"]);
     assert!(run.code == 1 && run.stderr.contains("no file"), "{}", run.stderr);
 }

@@ -228,3 +228,37 @@ fn hostile_names_are_cut_and_counted() {
     let cut: Vec<_> = found.cut.iter().map(|cut| (cut.list.as_str(), cut.shown)).collect();
     assert!(cut.contains(&("toolchain_claims", 64)) && cut.contains(&("metadata_claims", 64)), "{cut:?}");
 }
+
+/// What a module uses is read from its code: whatever validation asks for is listed.
+#[test]
+fn proposals_are_those_without_which_it_is_not_valid() {
+    use wasmparser::{Validator, WasmFeatures};
+    let known = [
+        (
+            WasmFeatures::SATURATING_FLOAT_TO_INT,
+            "saturating conversions",
+            "(func (drop (i32.trunc_sat_f32_s (f32.const 1))))",
+        ),
+        (WasmFeatures::SIGN_EXTENSION, "sign extension", "(func (drop (i32.extend8_s (i32.const 1))))"),
+        (WasmFeatures::MULTI_VALUE, "several results", "(func (result i32 i32) i32.const 1 i32.const 2)"),
+        (WasmFeatures::MULTI_VALUE, "several results", "(func (i32.const 2) (block (param i32) drop))"),
+        (WasmFeatures::BULK_MEMORY, "bulk memory", "(func (memory.fill (i32.const 0) (i32.const 0) (i32.const 0)))"),
+        (WasmFeatures::BULK_MEMORY, "bulk memory", "(data \"x\") (func (data.drop 0))"),
+        (WasmFeatures::REFERENCE_TYPES, "reference types", "(table 1 funcref) (func (drop (table.size 0)))"),
+        (WasmFeatures::SIMD, "SIMD", "(func (drop (v128.const i32x4 0 0 0 0)))"),
+        (WasmFeatures::EXTENDED_CONST, "extended constants", "(global i32 (i32.add (i32.const 1) (i32.const 2)))"),
+    ];
+    for (own, words, fields) in known {
+        let component = policy(&format!("{BODY} {fields}"));
+        let found = reviewed(&component);
+        assert!(found.report.admissible, "{fields}: {:?}", found.report.detail);
+        assert!(found.report.proposals.iter().any(|listed| listed == words), "{fields}: {:?}", found.report.proposals);
+        for (flag, words, _) in known {
+            let without = portcullis_inspect::features().difference(flag);
+            let needed = Validator::new_with_features(without).validate_all(&component).is_err();
+            let listed = found.report.proposals.iter().any(|listed| listed == words);
+            assert!(listed || !needed, "{fields}: {words} is needed and not listed");
+            assert!(flag != own || needed, "{fields}: {words} is not needed, so this shows nothing");
+        }
+    }
+}
