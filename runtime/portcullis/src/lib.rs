@@ -38,6 +38,7 @@ mod gate;
 mod history;
 mod module_store;
 mod past;
+mod pinned;
 mod policy_set;
 mod record;
 mod replay;

@@ -262,7 +262,8 @@ impl Session<'_> {
     /// Sends a request, and once more with what the registry asks for.
     fn call(&mut self, call: &Call<'_>) -> Result<Answer, RegistryError> {
         let mut answer = self.transport.send(self.ask(call)?)?;
-        let mut credentials = "asked as before".to_owned();
+        let asked = self.authorization.as_ref().map(|_| "asked as for what came before".to_owned());
+        let mut credentials = asked.unwrap_or_else(|| Credentials::Anonymous.describe());
         if answer.status == 401 && (self.authorization.is_none() || self.taken) {
             self.taken = false;
             let found = self.client.keychain.find(self.reference)?;
