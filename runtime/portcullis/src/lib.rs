@@ -42,6 +42,7 @@ mod history;
 mod masks;
 mod module_store;
 mod past;
+mod pinned;
 mod policy_set;
 mod record;
 mod replay;

@@ -1,6 +1,6 @@
 //! Opening a policy set: manifest, lock, files, modules.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -11,13 +11,14 @@ use portcullis_attest::NamedKey;
 use portcullis_engine::{Engine, LoadError, Policy, PolicySource};
 use portcullis_gate::{
     Document, EngineIdentity, Fault, Faulted, FoundPolicy, LoadFault, Lock, MAX_DOCUMENT_BYTES, MAX_MANIFEST_BYTES,
-    Manifest, Mark, Mismatch, OCI_SCHEME, OciPin, OciReference, PinnedSet, Pointer, PolicyPin, PolicySpec,
-    SetDefinition, Settings, Sha256, SourceError,
+    Manifest, Mark, Mismatch, OCI_SCHEME, OciPin, PinnedSet, Pointer, PolicyPin, PolicySpec, SetDefinition, Settings,
+    Sha256, SourceError,
 };
 
+use crate::ModuleStore;
 use crate::evidence::{EvidenceFile, evidence_beside};
+use crate::pinned::pinned_modules;
 use crate::trust::{self, LOAD_TRUST, Untrusted};
-use crate::{ModuleStore, ModuleStoreError};
 
 /// The manifest's name in a policy set's folder.
 pub const MANIFEST_FILE: &str = "portcullis.toml";
@@ -184,7 +185,7 @@ impl PolicySet {
         let (manifest_path, manifest) = read_manifest(path)?;
         let lock_path = manifest_path.with_file_name(LOCK_FILE);
         let lock = read_lock(&lock_path, &manifest_path)?;
-        let pinned = pinned_modules(&manifest_path, &manifest, &lock_path, &lock, modules)?;
+        let pinned = pinned_modules((&manifest_path, &manifest), (&lock_path, &lock), modules)?;
         let folder = Folder { modules: modules.cloned(), pinned, ..Folder::of(&manifest_path) };
         PolicySet::load((&manifest_path, &manifest), (&lock_path, &lock), &folder, Timestamp::now(), engine)
     }
@@ -506,46 +507,6 @@ fn check_trust(
     let evidence = trust::check(definition, keys, modules, files, now)
         .map_err(|untrusted| SetError::Untrusted { path: path.into(), untrusted })?;
     Ok(evidence.map(|evidence| evidence.to_bytes().into()))
-}
-
-/// The digests that the lock gives the modules of a registry; all of them are in the store.
-fn pinned_modules(
-    manifest_path: &Path,
-    manifest: &[u8],
-    lock_path: &Path,
-    lock: &[u8],
-    modules: Option<&ModuleStore>,
-) -> Result<BTreeMap<String, Sha256>, SetError> {
-    let definition = Manifest::parse(&manifest_path.display().to_string(), manifest, Timestamp::now())?.definition;
-    let lock = Lock::parse(&lock_path.display().to_string(), lock)?;
-    let mut pinned = BTreeMap::new();
-    let mut missing = BTreeSet::new();
-    for spec in definition.policies().iter().filter(|spec| OciReference::of_module(&spec.module).is_some()) {
-        let Some(modules) = modules else {
-            return Err(SetError::NoModuleStore { path: manifest_path.into(), module: spec.module.clone() });
-        };
-        // One that the lock lacks, or knows from elsewhere, is a mismatch and not something to fetch.
-        let locked = lock
-            .policy(&spec.name)
-            .filter(|locked| locked.oci.as_ref().is_some_and(|pin| pin.reference == spec.module));
-        let Some(locked) = locked else { continue };
-        pinned.insert(spec.module.clone(), locked.module_sha256);
-        let limit = usize::try_from(spec.limits.module_bytes).unwrap_or(usize::MAX);
-        match modules.read(locked.module_sha256, limit) {
-            Ok(_) => {}
-            Err(ModuleStoreError::Missing { .. }) => {
-                missing.insert(format!("{}: sha256 {} is not there", spec.module, locked.module_sha256));
-            }
-            Err(error) => {
-                missing.insert(format!("{}: {error}", spec.module));
-            }
-        }
-    }
-    if missing.is_empty() {
-        return Ok(pinned);
-    }
-    let store = modules.map(|modules| modules.folder().to_path_buf()).unwrap_or_default();
-    Err(SetError::NotFetched { path: manifest_path.into(), store, modules: missing.into_iter().collect() })
 }
 
 /// What was read for one policy.

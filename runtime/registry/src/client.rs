@@ -262,7 +262,8 @@ impl Session<'_> {
     /// Sends a request, and once more with what the registry asks for.
     fn call(&mut self, call: &Call<'_>) -> Result<Answer, RegistryError> {
         let mut answer = self.transport.send(self.ask(call)?)?;
-        let mut credentials = "asked as before".to_owned();
+        let asked = self.authorization.as_ref().map(|_| "asked as for what came before".to_owned());
+        let mut credentials = asked.unwrap_or_else(|| Credentials::Anonymous.describe());
         if answer.status == 401 && (self.authorization.is_none() || self.taken) {
             self.taken = false;
             let found = self.client.keychain.find(self.reference)?;
@@ -350,3 +351,41 @@ impl Answer {
 const DIGEST_HEADER: &str = "docker-content-digest";
 /// Most bytes of an answer that holds nothing.
 const MAX_ANSWER_BYTES: u64 = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(reference: &str, options: ClientOptions) -> String {
+        let client = Client::new(options, Keychain::anonymous()).unwrap();
+        let origin = client.session(&reference.parse().unwrap(), "pull").unwrap().origin;
+        origin.url("/v2/").unwrap().to_string()
+    }
+
+    #[test]
+    fn https_is_spoken_but_to_this_machine_or_where_the_user_says_otherwise() {
+        let plain = || ClientOptions { plain_http: true, ..ClientOptions::default() };
+        let https = || ClientOptions { https: true, ..ClientOptions::default() };
+        for (reference, options, expected) in [
+            ("r.example/x:1", ClientOptions::default(), "https://r.example:443/v2/"),
+            ("r.example:5000/x:1", ClientOptions::default(), "https://r.example:5000/v2/"),
+            ("10.0.0.1/x:1", ClientOptions::default(), "https://10.0.0.1:443/v2/"),
+            ("docker.io/acme/x:1", ClientOptions::default(), "https://registry-1.docker.io:443/v2/"),
+            ("localhost:5000/x:1", ClientOptions::default(), "http://localhost:5000/v2/"),
+            ("[::1]:5000/x:1", ClientOptions::default(), "http://[::1]:5000/v2/"),
+            ("localhost/x:1", https(), "https://localhost:443/v2/"),
+            ("r.example/x:1", plain(), "http://r.example:80/v2/"),
+            ("r.example/x:1", https(), "https://r.example:443/v2/"),
+        ] {
+            assert_eq!(origin(reference, options), expected, "{reference}");
+        }
+    }
+
+    #[test]
+    fn certificates_that_are_none_are_said() {
+        for pem in ["", "x", "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n"] {
+            let options = ClientOptions { roots_pem: Some(pem.into()), ..ClientOptions::default() };
+            assert!(matches!(Client::new(options, Keychain::anonymous()), Err(RegistryError::Option(_))), "{pem:?}");
+        }
+    }
+}

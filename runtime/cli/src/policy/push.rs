@@ -170,16 +170,14 @@ fn read(path: &Path, limit: u64) -> anyhow::Result<Vec<u8>> {
 pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let written = || {
-        let mut file = tempfile::Builder::new().permissions(readable()).tempfile_in(folder)?;
+        let mut builder = tempfile::Builder::new();
+        // As files are usually made; the umask takes from it.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut file = builder.tempfile_in(folder)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)
     };
     written().map(drop).with_context(|| format!("cannot write {}", path.display()))
-}
-
-/// As files are usually made; the umask takes from it.
-fn readable() -> std::fs::Permissions {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::Permissions::from_mode(0o666)
 }
