@@ -281,7 +281,7 @@ mod tests {
     }
 
     fn lock(set: &str, policies: Vec<LockedPolicy>) -> Lock {
-        Lock { name: "acme".into(), set_sha256: Sha256::of(set.as_bytes()), keys: BTreeMap::new(), policies }
+        Lock { name: "acme".into(), set_sha256: Sha256::of(set.as_bytes()), keys: Default::default(), policies }
     }
 
     #[test]
@@ -295,6 +295,15 @@ mod tests {
         assert_eq!(changes(None, &old).len(), 3);
         let relaxed = Lock { set_sha256: Sha256::of(b"3"), ..old.clone() };
         assert!(changes(Some(&old), &relaxed)[0].contains("levels, tree, matchers, limits or waivers"));
+        let keyed =
+            |set: &str, key: &[u8]| Lock { keys: [("alice".to_owned(), Sha256::of(key))].into(), ..lock(set, vec![]) };
+        let (one, other) = (keyed("1", b"one"), keyed("2", b"other"));
+        let short = |key: &[u8]| Sha256::of(key).short();
+        let exchanged = format!("~ the key alice: {} → {}", short(b"one"), short(b"other"));
+        assert_eq!(changes(Some(&one), &other), [exchanged]);
+        assert_eq!(changes(Some(&lock("1", vec![])), &one), [format!("+ the key alice: {}", short(b"one"))]);
+        assert_eq!(changes(Some(&one), &lock("1", vec![])), [format!("- the key alice: {}", short(b"one"))]);
+        assert_eq!(changes(None, &one), [format!("+ the key alice: {}", short(b"one"))]);
         let broken = lock("1", vec![policy("c", "c", None)]);
         assert!(changes(Some(&old), &broken).iter().any(|change| change.contains("can only fail")));
     }

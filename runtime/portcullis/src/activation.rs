@@ -66,7 +66,7 @@ pub(crate) fn set_of(
     now: Timestamp,
     engine: &Engine,
 ) -> Result<PolicySet, NotStored> {
-    let (_, body) = activation_of(reader, sha256, index)?;
+    let body = activation_of(reader, sha256, index)?;
     stored_set(reader, &body, now, engine).map(|(set, _)| set)
 }
 
@@ -95,22 +95,16 @@ pub(crate) fn stored_set<'r>(
     Ok((set, files))
 }
 
-/// The event of the activation that decided at `index`: when it was, and what it says.
-pub(crate) fn activation_of(
-    reader: &Reader,
-    sha256: Sha256,
-    index: u64,
-) -> Result<(Time, PolicySetActivated), NotStored> {
+/// The event that made that set the one which decided at `index`.
+pub(crate) fn activation_of(reader: &Reader, sha256: Sha256, index: u64) -> Result<PolicySetActivated, NotStored> {
     let mut before = index;
     loop {
         let page = reader.of_kind(KIND, before, PAGE)?;
         let Some((oldest, _)) = page.last() else { return Err(NotStored::NoSet { sha256 }) };
         before = *oldest;
-        for (_, leaf) in &page {
-            let body = activated(leaf)?;
-            if body.sha256 == sha256 {
-                return Ok((Event::decode(leaf)?.time, body));
-            }
+        let mut found = page.iter().map(|(_, leaf)| activated(leaf));
+        if let Some(body) = found.find(|body| body.as_ref().map_or(true, |body| body.sha256 == sha256)) {
+            return Ok(body?);
         }
     }
 }

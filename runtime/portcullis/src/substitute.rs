@@ -190,7 +190,7 @@ impl<'r> Substitution<'r> {
     fn load(&self, sha256: Sha256, index: u64, now: Timestamp) -> Result<Option<Loaded>, ReplayError> {
         let unloaded = |problem: String| Loaded { set: Err(problem), not_loaded: Vec::new() };
         let activation = match activation_of(self.reader, sha256, index) {
-            Ok((_, activation)) => activation,
+            Ok(activation) => activation,
             Err(NotStored::Store(error)) => return Err(error.into()),
             Err(error) => return Ok(Some(unloaded(error.to_string()))),
         };

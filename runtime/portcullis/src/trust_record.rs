@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use portcullis_attest::{Bundle, Evidence, NamedKey, Unmet, judge};
 use portcullis_gate::{Lock, Manifest, PublicKey, Sha256};
-use portcullis_ledger::{Reader, Time};
+use portcullis_ledger::Reader;
 use serde::{Deserialize, Serialize};
 
 use crate::activation::activation_of;
@@ -83,8 +83,6 @@ impl SetEvidence {
 /// the recorded lock pins.
 #[derive(Clone, Debug, Default)]
 pub struct RecordedEvidence {
-    /// When the set began to decide.
-    pub time: Option<Time>,
     /// By the policy's name. A policy that needed nothing is not in it.
     pub policies: BTreeMap<String, RecordedPolicy>,
 }
@@ -103,21 +101,21 @@ pub struct RecordedPolicy {
 /// # Errors
 /// What is missing or damaged in the ledger.
 pub fn recorded_evidence(reader: &Reader, policy_set: Sha256, index: u64) -> Result<RecordedEvidence, String> {
-    let (time, body) = activation_of(reader, policy_set, index).map_err(|error| error.to_string())?;
+    let body = activation_of(reader, policy_set, index).map_err(|error| error.to_string())?;
     let stored = |what: &str, sha256: Sha256| {
         let found = reader.blob(&sha256).map_err(|error| error.to_string())?;
         found.ok_or_else(|| format!("{what} ({sha256}) is not in the ledger"))
     };
     let manifest = stored("the manifest", body.manifest_sha256)?;
     let lock = stored("the lock", body.lock_sha256)?;
-    let manifest = Manifest::parse(MANIFEST_FILE, &manifest, time.timestamp()).map_err(|error| error.to_string())?;
+    let manifest = Manifest::parse(MANIFEST_FILE, &manifest, Timestamp::MIN).map_err(|error| error.to_string())?;
     let lock = Lock::parse(LOCK_FILE, &lock).map_err(|error| error.to_string())?;
     let trust = manifest.definition.trust();
     let Some(sha256) = body.evidence_sha256 else {
         if trust.asks() {
             return Err("the set asks for evidence, and none is recorded".into());
         }
-        return Ok(RecordedEvidence { time: Some(time), ..RecordedEvidence::default() });
+        return Ok(RecordedEvidence::default());
     };
     let record = SetEvidence::from_bytes(&stored("the evidence", sha256)?)?;
     for key in &record.keys {
@@ -149,5 +147,5 @@ pub fn recorded_evidence(reader: &Reader, policy_set: Sha256, index: u64) -> Res
         found.problems.extend(unmet.iter().map(Unmet::to_string));
         policies.insert(name.clone(), found);
     }
-    Ok(RecordedEvidence { time: Some(time), policies })
+    Ok(RecordedEvidence { policies })
 }

@@ -11,7 +11,15 @@ use super::{LedgerArgs, ReportFormat};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  portcullis policy keygen --out release.key")]
+  portcullis policy keygen --out release.key
+
+A manifest that asks for what this key signs, beside the module:
+  [keys.release]
+  public-key-file = \"release.key.pub\"   # or public-key = the PEM; not-after = 2027-01-01T00:00:00Z ends it
+  [[trust]]
+  modules = [\"policies/*.wasm\"]         # what no [[trust]] matches is refused, but for trust-default = \"accept\"
+  signed-by = [\"release\"]               # any one of these
+  reviewed-by = { any = 2, of = [\"alice\", \"bob\", \"carol\"] }")]
 pub struct KeygenArgs {
     /// Where to write the private key; nothing is overwritten
     #[arg(long, value_name = "FILE")]

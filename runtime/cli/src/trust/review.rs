@@ -74,6 +74,9 @@ fn approve(args: &ApproveArgs) -> anyhow::Result<Exit> {
         Some(index) => format!("the review is event {index} of the ledger, and cannot be written beside the module"),
         None => "the review cannot be written".to_owned(),
     })?;
+    if is_author(&args.file, sha256, &key)? {
+        report::warning("this key signed the module as its author, so it does not count as its reviewer");
+    }
     let recorded = recorded.map(|index| format!(", event {index} of the ledger")).unwrap_or_default();
     report::out(&format!(
         "{}: {} reviewed sha256 {sha256} with key {}{recorded}\n",
@@ -82,6 +85,16 @@ fn approve(args: &ApproveArgs) -> anyhow::Result<Exit> {
         evidence.key().id()
     ))?;
     Ok(Exit::Done)
+}
+
+/// Whether the evidence beside a module has a signature of the key as its author.
+fn is_author(file: &Path, module: Sha256, key: &PrivateKey) -> anyhow::Result<bool> {
+    let bundles = evidence_beside(file).context("the evidence beside the module cannot be read")?.into_iter();
+    let signed = |bytes: Vec<u8>| {
+        let evidence = Bundle::parse(&bytes).and_then(|bundle| bundle.verify(module, [key.public()]));
+        evidence.is_ok_and(|evidence| evidence.kind() == Kind::Signature)
+    };
+    Ok(bundles.filter_map(|found| found.bytes.ok()).any(signed))
 }
 
 /// The limits that a policy set can give a module at most.

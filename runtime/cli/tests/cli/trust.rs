@@ -148,7 +148,9 @@ fn a_set_is_locked_and_loaded_with_its_evidence_and_not_without() {
     assert_eq!(review(&site, "alice").code, 0);
     // The same reviewer twice, the author, and a stranger.
     for by in ["alice", "release", "mallory"] {
-        assert_eq!(review_noting(&site, by, "again").code, 0);
+        let again = review_noting(&site, by, "again");
+        assert_eq!(again.code, 0);
+        assert_eq!(again.stderr.contains("does not count as its reviewer"), by == "release", "{}", again.stderr);
     }
     let lacking = lock(&site);
     let reviews =

@@ -5,6 +5,19 @@ use jiff::Timestamp;
 use crate::key::PublicKey;
 
 /// What modules of a set need before they are loaded. Without rules, nothing.
+///
+/// ```toml
+/// trust-default = "refuse"                   # or "accept": what becomes of modules that no rule matches
+///
+/// [keys.release]
+/// public-key-file = "keys/release.pub"       # or public-key = "PEM"
+/// not-after = 2027-01-01T00:00:00Z           # from then on, nothing counts that it signed
+///
+/// [[trust]]
+/// modules = ["policies/*.wasm", "oci://registry.example.com/policies/*"]
+/// signed-by = ["release"]                    # any one of these
+/// reviewed-by = { any = 2, of = ["alice", "bob", "carol"] }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trust {
     /// The keys by name, sorted by it.

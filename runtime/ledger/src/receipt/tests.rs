@@ -26,7 +26,7 @@ fn receipt(outcome: Outcome) -> Receipt {
 }
 
 fn payload(envelope: &Envelope) -> Value {
-    serde_json::from_slice(dsse::open(&envelope, key().verifier()).unwrap()).unwrap()
+    serde_json::from_slice(dsse::open(envelope, key().verifier()).unwrap()).unwrap()
 }
 
 fn canonical(value: &Value) -> Vec<u8> {
