@@ -285,6 +285,25 @@ mod tests {
     }
 
     #[test]
+    fn a_policy_that_gets_less_than_its_author_proposes_is_told_with_the_line_for_the_manifest() {
+        let folder = tempfile::tempdir().unwrap();
+        let description =
+            r#"{"name":"a.b","version":"1","inputs":[],"limits":{"fuel":5,"instances":48,"memory-mib":64}}"#;
+        std::fs::write(folder.path().join("p.wasm"), crate::policy_build::sample(description)).unwrap();
+        let told = |limits: &str| {
+            let manifest = folder.path().join("portcullis.toml");
+            let text = format!("portcullis = 1\nname = \"x\"\n[[policy]]\nname = \"p\"\nmodule = \"p.wasm\"\n{limits}");
+            std::fs::write(&manifest, text).unwrap();
+            proposals(&manifest).unwrap()
+        };
+        let says =
+            "p gets less than its author proposes; if you agree, give it limits = { instances = 48, memory-mib = 64 }";
+        assert_eq!(told(""), [says]);
+        assert!(told("limits = { memory-mib = 64 }\n")[0].ends_with("limits = { instances = 48 }"));
+        assert_eq!(told("limits = { instances = 50, memory-mib = 64 }\n"), [] as [&str; 0]);
+    }
+
+    #[test]
     fn what_changed_is_said_policy_by_policy() {
         let old =
             lock("1", vec![policy("a", "a", Some(&["/x", "/y"])), policy("b", "b", None), policy("c", "c", Some(&[]))]);

@@ -175,3 +175,55 @@ fn filled(content: &[u8], values: &[(&str, String)]) -> Vec<u8> {
 }
 
 const MAX_NAME_BYTES: usize = 40;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        for name in ["a", "change-ticket", "a1", &"a".repeat(40)] {
+            assert_eq!(name_problem(name), None, "{name}");
+        }
+        for name in ["", "A", "1a", "-a", "a-", "a_b", "a b", "a/b", "..", "é", &"a".repeat(41)] {
+            assert!(name_problem(name).is_some(), "{name}");
+        }
+    }
+
+    /// No placeholder is left, the description can be read, and each README has the line for the manifest.
+    #[test]
+    fn every_scaffold_is_whole() {
+        for language in Language::ALL {
+            let files = scaffold("change-ticket", language, None).unwrap();
+            let text = |path: &str| String::from_utf8(files[path].clone()).unwrap();
+            for (path, content) in &files {
+                let text = String::from_utf8_lossy(content);
+                assert!(path.starts_with("sdk/") || !text.contains("{{"), "{language:?}: {path}");
+                assert!(!path.ends_with(".in"), "{language:?}: {path}");
+            }
+            assert!(files.contains_key(language.source()) && files.contains_key(".gitignore"), "{language:?}");
+            assert!(files.keys().any(|path| path.starts_with("sdk/")), "{language:?}");
+            assert!(text("README.md").contains("module = \"change-ticket.wasm\""), "{language:?}");
+            assert_eq!(text("cases/policy.json").matches("\"name\": \"").count() / 2, 14, "{language:?}");
+            if language == Language::Rust {
+                assert!(!files.contains_key("policy.json") && files.contains_key("sdk/macros/src/lib.rs"));
+                continue;
+            }
+            let description: serde_json::Value = serde_json::from_str(&text("policy.json")).unwrap();
+            assert_eq!(description["name"], "example.change-ticket");
+            for (key, value) in description["limits"].as_object().into_iter().flatten() {
+                assert!(text("README.md").contains(&format!("{key} = {value}")), "{language:?}: {key}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_sdk_elsewhere_is_referred_to() {
+        let sdk = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies-sdk/rust");
+        let files = scaffold("a", Language::Rust, Some(&sdk)).unwrap();
+        assert!(!files.keys().any(|path| path.starts_with("sdk/")));
+        let manifest = String::from_utf8(files["Cargo.toml"].clone()).unwrap();
+        let path = std::fs::canonicalize(&sdk).unwrap();
+        assert!(manifest.contains(&format!("path = {path:?}")), "{manifest}");
+    }
+}

@@ -297,3 +297,128 @@ impl ReencodeComponent for Exports {
         reencode::component_utils::parse_component_export(self, exports, export)
     }
 }
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    fn module(import: &str) -> Vec<u8> {
+        wat::parse_str(format!(
+            r#"(module
+                 (import "wasi_snapshot_preview1" "{import}" (func (param i32 i32) (result i32)))
+                 (memory (export "memory") 1)
+                 (func (export "configure") (param i32 i32) (result i32) (call 0 (i32.const 0) (i32.const 0)))
+                 (func (export "evaluate") (param i32 i32) (result i32) unreachable)
+                 (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable))"#
+        ))
+        .unwrap()
+    }
+
+    /// An admissible component with that description.
+    pub fn sample(description: &str) -> Vec<u8> {
+        finish(&from_core(&module("environ_get")).unwrap(), description, &InspectLimits::default()).unwrap().0
+    }
+
+    #[test]
+    fn a_world_has_no_imports_but_the_wanted() {
+        let resolve = |wit: &str| {
+            let mut resolve = Resolve::new();
+            let package = resolve.push_source("policy.wit", wit).unwrap();
+            let world = resolve.select_world(&[package], Some("policy")).unwrap();
+            let world = &resolve.worlds[world];
+            let functions = world.imports.values().filter(|item| matches!(item, wit_parser::WorldItem::Function(_)));
+            (functions.count(), world.exports.len())
+        };
+        assert_eq!(resolve(WIT), (IMPORTS.len(), 2));
+        assert_eq!(resolve(&world(&[])), (0, 2));
+        for import in IMPORTS {
+            let wit = world(&[import.to_owned()]);
+            assert_eq!(resolve(&wit), (1, 2), "{import}");
+            assert!(wit.contains(&format!("import {import}: func")), "{import}");
+        }
+    }
+
+    /// As componentize-py leaves one: an interface of its own, exported before the contract's functions.
+    const WITH_EXTRA: &str = r#"(component
+        (component $inner
+          (core module $m (func (export "a")) (func (export "b") (param i32)))
+          (core instance $i (instantiate $m))
+          (func (export "init") (canon lift (core func $i "a")))
+          (func (export "configure") (param "n" u32) (canon lift (core func $i "b")))
+          (instance (export "own")))
+        (instance $it (instantiate $inner))
+        (alias export $it "own" (instance $own))
+        (export "own" (instance $own))
+        (alias export $it "init" (func $init))
+        (export "init" (func $init))
+        (alias export $it "configure" (func $configure))
+        (export "configure" (func $configure))
+        (export "evaluate" (func $init)))"#;
+
+    #[test]
+    fn extra_exports_go_and_the_others_stay_what_they_were() {
+        let stripped = without_extra_exports(&wat::parse_str(WITH_EXTRA).unwrap()).unwrap();
+        let types = wasmparser::Validator::new().validate_all(&stripped).unwrap();
+        let parameters = |name: &str| match types.as_ref().component_item_for_export(name).map(|item| item.ty) {
+            Some(wasmparser::component_types::ComponentEntityType::Func(id)) => Some(types.as_ref()[id].params.len()),
+            _ => None,
+        };
+        assert_eq!((parameters("configure"), parameters("evaluate")), (Some(1), Some(0)));
+        for gone in ["own", "init"] {
+            assert!(types.as_ref().component_item_for_export(gone).is_none(), "{gone}");
+        }
+    }
+
+    fn memory(wat: &str) -> (usize, Vec<u8>) {
+        let merged = with_merged_data(&wat::parse_str(wat).unwrap()).unwrap();
+        wasmparser::Validator::new().validate_all(&merged).unwrap();
+        let (mut segments, mut memory) = (0, vec![0; 400]);
+        for payload in Parser::new(0).parse_all(&merged) {
+            let Payload::DataSection(data) = payload.unwrap() else { continue };
+            for segment in data {
+                let segment = segment.unwrap();
+                segments += 1;
+                let DataKind::Active { offset_expr, .. } = segment.kind else { continue };
+                let Operator::I32Const { value } = offset_expr.get_operators_reader().read().unwrap() else { panic!() };
+                let start = usize::try_from(value).unwrap();
+                memory[start..start + segment.data.len()].copy_from_slice(segment.data);
+            }
+        }
+        (segments, memory)
+    }
+
+    #[test]
+    fn data_segments_are_merged_and_memory_is_the_same() {
+        let (segments, merged) = memory(
+            r#"(module (memory 1) (data (i32.const 300) "z") (data (i32.const 0) "ab") (data (i32.const 66) "cd")
+                 (data (i32.const 133) "e") (data (i32.const 134) "f"))"#,
+        );
+        assert_eq!(segments, 3, "a gap of 64 is filled, one of 65 and more is not");
+        let mut expected = vec![0; 400];
+        for (at, byte) in [(0, b'a'), (1, b'b'), (66, b'c'), (67, b'd'), (133, b'e'), (134, b'f'), (300, b'z')] {
+            expected[at] = byte;
+        }
+        assert_eq!(merged, expected);
+    }
+
+    #[test]
+    fn data_segments_that_overlap_or_are_referred_to_stay() {
+        let overlapping = r#"(module (memory 1) (data (i32.const 0) "abc") (data (i32.const 2) "de"))"#;
+        assert_eq!(memory(overlapping).0, 2);
+        let referred = r#"(module (memory 1) (data (i32.const 0) "a") (data (i32.const 2) "b") (data "c")
+            (func (memory.init 2 (i32.const 0) (i32.const 0) (i32.const 1))))"#;
+        assert_eq!(memory(referred).0, 3);
+    }
+
+    #[test]
+    fn wasi_is_answered_inside_and_what_no_policy_has_is_refused() {
+        let component = from_core(&module("environ_get")).unwrap();
+        let description = r#"{"name":"a.b","version":"1","inputs":[]}"#;
+        let (_, report) = finish(&component, description, &InspectLimits::default()).unwrap();
+        assert!(report.calls.is_empty() && report.admissible);
+        let error = format!("{:#}", from_core(&module("path_open")).unwrap_err());
+        assert!(error.contains("needs a system interface that no policy has"), "{error}");
+        let refused = format!("{:#}", finish(&component, "{}", &InspectLimits::default()).unwrap_err());
+        assert!(refused.contains("load.format"), "{refused}");
+    }
+}

@@ -27,6 +27,8 @@ use anyhow::{Context as _, bail};
 use portcullis_gate::{Limits, Sha256};
 use portcullis_inspect::InspectLimits;
 
+#[cfg(test)]
+pub use encode::tests::sample;
 pub use language::Language;
 
 use crate::progress;
@@ -108,6 +110,9 @@ fn other(options: &BuildOptions, language: Language) -> anyhow::Result<BuiltComp
         (None, folder) => folder.as_ref().unwrap_or(&options.folder).join(format!("{name}.wasm")),
     };
     write(&path, &bytes).with_context(|| format!("cannot write {}", path.display()))?;
+    if language == Language::Python {
+        progress::say("note: two builds of a Python policy differ in their bytes; ship this file, and pin its sha256");
+    }
     Ok(BuiltComponent { name, path, bytes: bytes.len(), sha256: Sha256::of(&bytes) })
 }
 

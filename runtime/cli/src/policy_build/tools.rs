@@ -100,6 +100,7 @@ pub fn get(tool: &Tool) -> anyhow::Result<PathBuf> {
     ));
     let partial = folder.with_file_name(format!(".{}-{}.{}", tool.name, tool.version, std::process::id()));
     std::fs::create_dir_all(&partial).with_context(|| format!("cannot make {}", partial.display()))?;
+    let _work = progress::Work::start(format!("{manager} is fetching"));
     let fetched = tool.from.fetch(tool, &partial).with_context(|| {
         format!("cannot fetch what {} policies are built with: {packages}, with {manager}", tool.name)
     });

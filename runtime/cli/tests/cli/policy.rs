@@ -118,3 +118,27 @@ fn a_decision_that_counts_others_needs_a_ledger() {
         assert_eq!((run.code, run.json()["findings"][0]["code"].as_str()), (code, Some(finding)), "{}", run.stdout);
     }
 }
+
+#[test]
+fn a_new_policy_is_refused_where_it_could_harm_or_not_work() {
+    let site = Site::new();
+    site.write("full/file", "mine");
+    for (arguments, code, says) in [
+        (vec!["policy", "new", "a", "--lang", "c", "--out", "full"], 1, "full is there and not empty"),
+        (vec!["policy", "new", "full", "--lang", "c"], 1, "full is there and not empty"),
+        (vec!["policy", "new", "../a", "--lang", "c"], 2, "cannot be a policy's name"),
+        (vec!["policy", "new", "A", "--lang", "c"], 2, "starts with a letter of a-z"),
+        (vec!["policy", "new", "a", "--lang", "c", "--sdk", "."], 2, "--sdk is for Rust"),
+        (vec!["policy", "new", "a", "--lang", "cobol"], 2, "cobol"),
+        (vec!["policy", "new", "a"], 2, "--lang"),
+    ] {
+        let run = site.run(&arguments);
+        assert!(run.code == code && run.stderr.contains(says), "{arguments:?}: {} {}", run.code, run.stderr);
+    }
+    assert_eq!(site.read("full/file"), "mine");
+    assert_eq!(std::fs::read_dir(site.path().join("full")).unwrap().count(), 1);
+    let run = site.run(&["policy", "new", "a", "--lang", "c"]);
+    assert!(run.code == 0 && run.stdout.contains("portcullis policy build a"), "{}{}", run.stdout, run.stderr);
+    let twice = site.run(&["policy", "new", "a", "--lang", "c"]);
+    assert_eq!(twice.code, 1, "{}", twice.stderr);
+}

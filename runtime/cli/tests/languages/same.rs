@@ -1,11 +1,14 @@
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use portcullis_gate::{Said, Verdict};
+use portcullis_engine::{Engine, EngineOptions, PolicySource};
+use portcullis_gate::{Document, Limits, Request, Said, Verdict};
 use portcullis_inspect::WorldVerdict;
 
-use crate::site::{Case, LANGUAGES, Site, available, report, said, say};
+use crate::site::{Case, LANGUAGES, Site, available, report, said, say, toolchains};
 
 /// Same findings, messages, requirements and obligations in every language, and for the same reasons no answer.
 #[test]
@@ -73,6 +76,14 @@ fn scaffold(site: &Site, language: &str) -> BTreeMap<String, Said> {
     assert!(passed.contains("\n14 passed, 0 failed\n"), "{language}: {passed}");
     assert!(!passed.contains("note:"), "{language}: every code is described and reached: {passed}");
 
+    native_tests(site, language, &folder);
+    if matches!(language, "c" | "go") {
+        let again = format!("again-{language}.wasm");
+        site.done(&["policy", "build", &folder, "--out", &again]);
+        let bytes = |path: &str| std::fs::read(site.path().join(path)).unwrap();
+        assert!(bytes(&again) == bytes(&format!("{folder}/{name}.wasm")), "{language}: two builds differ");
+    }
+
     let module = std::fs::read(site.path().join(&folder).join(format!("{name}.wasm"))).unwrap();
     let report = report(&module);
     assert_eq!(report.world.verdict, WorldVerdict::Matches, "{language}");
@@ -91,4 +102,84 @@ fn scaffold(site: &Site, language: &str) -> BTreeMap<String, Said> {
     let cases: Vec<Case> =
         serde_json::from_slice(&std::fs::read(site.path().join(&folder).join("cases/policy.json")).unwrap()).unwrap();
     said(&site.engine(), &module, &cases)
+}
+
+/// The unit tests that the scaffold brings, without WebAssembly.
+fn native_tests(site: &Site, language: &str, folder: &str) {
+    let mut command = match language {
+        "javascript" => {
+            let mut node = Command::new("node");
+            node.args(["--test", "--no-warnings"]);
+            node
+        }
+        "python" => {
+            let mut python = Command::new("python3");
+            python.args(["-B", "-m", "unittest"]);
+            python
+        }
+        "go" => {
+            let Some(go) = fetched_go() else { return };
+            let mut go = Command::new(go);
+            go.args(["test", "."]).env("GOTOOLCHAIN", "local").env("GOCACHE", toolchains().join("go-cache"));
+            go
+        }
+        _ => return,
+    };
+    let output = command.current_dir(site.path().join(folder)).output().unwrap();
+    let text = [String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)].concat();
+    assert!(output.status.success(), "{language}: {text}");
+    let ran = match language {
+        "javascript" => "# pass 2",
+        "python" => "Ran 2 tests",
+        _ => "ok  ",
+    };
+    assert!(text.contains(ran), "{language}: {text}");
+}
+
+/// `None` where the user's own Go is used, which need not be on the path of this test.
+fn fetched_go() -> Option<PathBuf> {
+    let entries = std::fs::read_dir(toolchains()).ok()?;
+    let mut candidates = entries.flatten().map(|entry| entry.path().join("go/bin/go"));
+    candidates.find(|path| path.is_file()).and_then(|path| std::fs::canonicalize(path).ok())
+}
+
+/// With the engine that decides: whether there is a snapshot, fuel, and time. `cargo test --release --test languages measure --
+/// --ignored --nocapture`, on an idle machine and with optimized crates.
+#[test]
+#[ignore = "compiles large modules several times; prints figures"]
+fn measure() {
+    let site = Site::new();
+    let engine = Engine::new(&EngineOptions::default()).unwrap();
+    for (language, registry) in LANGUAGES {
+        if language == "typescript" || !available(language, registry) {
+            continue;
+        }
+        site.done(&["policy", "new", "change-ticket", "--lang", language, "--out", language]);
+        site.done(&["policy", "build", language]);
+        let module = std::fs::read(site.path().join(language).join("change-ticket.wasm")).unwrap();
+        let limits = report(&module).raised(Limits::default());
+        let source = PolicySource {
+            name: language,
+            settings: r#"{"protected":["production"]}"#,
+            limits: Limits { configure_time_ms: 600_000, time_ms: 60_000, ..limits },
+            data: Arc::new(BTreeMap::<String, Document>::new()),
+            expected_sha256: None,
+        };
+        let clock = Instant::now();
+        let policy = engine.load(&module, &source).unwrap();
+        let loaded = clock.elapsed();
+        let request =
+            br#"{"subject":{"type":"user","id":"a"},"action":{"name":"deploy"},"resource":{"type":"x","id":"b"},
+            "context":{"environment":"production","change":{"ticket":"CHG-1","risk":80}}}"#;
+        let request = Request::parse(request, "2026-03-14T09:30:00Z".parse().unwrap()).unwrap();
+        let mut runs: Vec<_> = (0..500).map(|_| policy.evaluate_with(&request, None)).collect();
+        runs.sort_by_key(|run| run.duration);
+        assert!(runs.iter().all(|run| run.fuel == runs[0].fuel && run.said == runs[0].said), "{language}");
+        assert!(matches!(runs[0].said, Said::Answer(_)), "{language}: {:?}", runs[0].said);
+        let (p50, p99, fuel) = (runs[250].duration, runs[495].duration, runs[0].fuel);
+        say(&format!(
+            "{language}: loaded in {loaded:.1?} as {:?}, p50 {p50:.1?}, p99 {p99:.1?}, fuel {fuel}",
+            policy.mode()
+        ));
+    }
 }

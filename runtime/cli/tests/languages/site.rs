@@ -88,7 +88,8 @@ fn succeeds(command: &mut Command) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-fn toolchains() -> PathBuf {
+/// Where toolchains are kept between runs.
+pub fn toolchains() -> PathBuf {
     match std::env::var_os("PORTCULLIS_TOOLCHAINS") {
         Some(named) => named.into(),
         None => Path::new(env!("CARGO_TARGET_TMPDIR")).join("../toolchains"),
