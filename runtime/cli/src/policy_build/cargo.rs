@@ -15,6 +15,8 @@ pub struct Workspace {
     metadata: Metadata,
     /// The `Cargo.toml` that was asked for.
     manifest: PathBuf,
+    /// The stack of its policies.
+    stack_kib: u64,
 }
 
 /// A compiled crate: a core module.
@@ -37,7 +39,8 @@ impl Workspace {
             .other_options(vec!["--filter-platform".into(), TARGET.into()])
             .exec()
             .with_context(|| format!("cargo cannot read {}", manifest.display()))?;
-        Ok(Workspace { metadata, manifest })
+        let stack_kib = stack_kib(&metadata)?;
+        Ok(Workspace { metadata, manifest, stack_kib })
     }
 
     /// The policy crates to build, by name: those that make a `cdylib` and depend on the SDK.
@@ -141,16 +144,8 @@ impl Workspace {
         command
     }
 
-    /// The workspace's own, where it says one: `[workspace.metadata.portcullis] stack-kib = 512`. Not the package's: a
-    /// policy is to have the same bytes whether it is built alone or with others.
-    fn stack_bytes(&self) -> u64 {
-        let asked = self.metadata.workspace_metadata.pointer("/portcullis/stack-kib");
-        let kib = asked.and_then(serde_json::Value::as_u64).filter(|kib| (1..=MAX_STACK_KIB).contains(kib));
-        kib.unwrap_or(STACK_KIB).saturating_mul(1024)
-    }
-
     /// The compiler's flags, separated as cargo wants them.
-    fn flags(&self, compiler: &Compiler) -> OsString {
+    pub(super) fn flags(&self, compiler: &Compiler) -> OsString {
         let mut folders: Vec<(PathBuf, String)> = self
             .metadata
             .packages
@@ -164,7 +159,7 @@ impl Workspace {
             .collect();
         // The last that fits counts: folders inside folders come later.
         folders.sort();
-        let mut flags = OsString::from(format!("-Clink-arg=-zstack-size={}", self.stack_bytes()));
+        let mut flags = OsString::from(format!("-Clink-arg=-zstack-size={}", self.stack_kib.saturating_mul(1024)));
         for (folder, name) in folders {
             flags.push("\u{1f}--remap-path-prefix=");
             flags.push(folder);
@@ -190,6 +185,17 @@ const PROFILE: [&str; 7] = [
     "debug=false",
     "overflow-checks=true",
 ];
+
+/// The workspace's own, where it says one: `[workspace.metadata.portcullis] stack-kib = 512`. Not the package's: a policy is
+/// to have the same bytes whether it is built alone or with others.
+fn stack_kib(metadata: &Metadata) -> anyhow::Result<u64> {
+    match metadata.workspace_metadata.pointer("/portcullis/stack-kib") {
+        None => Ok(STACK_KIB),
+        Some(asked) => asked.as_u64().filter(|kib| (STACK_KIB..=MAX_STACK_KIB).contains(kib)).with_context(|| {
+            format!("workspace.metadata.portcullis.stack-kib is {asked}: it must be {STACK_KIB} to {MAX_STACK_KIB}")
+        }),
+    }
+}
 
 /// What a package lacks to be a policy.
 fn missing(package: &Package) -> Option<&'static str> {

@@ -127,6 +127,27 @@ fn says_what_is_missing() {
 }
 
 #[test]
+fn a_workspace_can_ask_for_a_larger_stack() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("src")).unwrap();
+    std::fs::write(folder.path().join("src/lib.rs"), "").unwrap();
+    let stack = |metadata: &str| {
+        let package = "[package]\nname = \"mine\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n";
+        std::fs::write(folder.path().join("Cargo.toml"), format!("{package}{metadata}")).unwrap();
+        let compiler = toolchain::Compiler { rustc: None, sources: None };
+        let flags = cargo::Workspace::find(folder.path()).map(|workspace| workspace.flags(&compiler));
+        flags.map(|flags| flags.to_string_lossy().split('\u{1f}').next().unwrap().to_owned())
+    };
+    let asked = |kib: &str| stack(&format!("[workspace.metadata.portcullis]\nstack-kib = {kib}\n"));
+    assert_eq!(stack("").unwrap(), "-Clink-arg=-zstack-size=32768");
+    assert_eq!(asked("512").unwrap(), "-Clink-arg=-zstack-size=524288");
+    for wrong in ["0", "31", "1000000", "\"512\"", "-1"] {
+        let error = format!("{:#}", asked(wrong).unwrap_err());
+        assert!(error.contains("stack-kib is") && error.contains("32 to 4096"), "{error}");
+    }
+}
+
+#[test]
 fn a_module_without_a_description_is_no_policy() {
     let module = wasm_encoder::Module::new().finish();
     let error = component::from_module(&module).unwrap_err().to_string();

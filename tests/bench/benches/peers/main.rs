@@ -5,6 +5,7 @@
 
 mod cedar;
 mod documents;
+mod engines;
 mod floor;
 mod ledger;
 mod neighbour;
@@ -35,6 +36,12 @@ fn main() -> anyhow::Result<()> {
     let built = root.join("target/policies");
     let now = "2026-03-14T09:30:00Z".parse()?;
 
+    let only = std::env::var("PORTCULLIS_BENCH_ONLY").ok();
+    if only.as_deref() == Some(engines::GROUP) {
+        println!("{}", table(&engines::figures(&root, quick)?, |figure| base(&figure.group, &figure.name)));
+        return Ok(());
+    }
+
     let documents = documents::all(&root)?;
     let small = documents.first().context("no documents")?;
     let floor = floor::Floor::new()?;
@@ -42,8 +49,6 @@ fn main() -> anyhow::Result<()> {
     let rules = ours::Sets::rules(&root)?;
     let cedar = cedar::Cedar::new(include_str!("../../peers/deploy.cedar"))?;
     let rego = rego::Rego::new(include_str!("../../peers/deploy.rego"))?;
-    let engines =
-        ours::Engines::open(&built, include_str!("../../peers/deploy.rego"), include_str!("../../peers/deploy.cedar"))?;
     let manifest = extism::Manifest::new([extism::Wasm::data(std::fs::read(built.join("bench-extism.wasm"))?)]);
     let plugin = extism::PluginBuilder::new(&manifest).with_wasi(false);
     let compiled = plugin.compile()?;
@@ -55,13 +60,6 @@ fn main() -> anyhow::Result<()> {
         let ours = sets.one.said(&Request::parse(document.text.as_bytes(), now)?);
         anyhow::ensure!(ours == expected, "portcullis says {ours}");
         anyhow::ensure!(rego.said(&document.text)? == expected, "regorus says {}", rego.said(&document.text)?);
-        let request = Request::parse(document.text.as_bytes(), now)?;
-        for set in [&engines.rego, &engines.rego_whole] {
-            let said = set.said(&request);
-            anyhow::ensure!(said == expected.replace("bench.deploy", "policy.rego.bench.deploy"), "rego says {said}");
-        }
-        let said = engines.cedar.said(&request);
-        anyhow::ensure!(said.starts_with("deny policy.cedar.bench.deploy.role "), "cedar says {said}");
         anyhow::ensure!(cedar.denies(&document.text)?, "cedar-policy allows");
         let extism: String = reused.call("evaluate", document.text.as_str())?;
         anyhow::ensure!(extism.contains("bench.deploy.role"), "extism says {extism}");
@@ -88,26 +86,6 @@ fn main() -> anyhow::Result<()> {
     cases.push(Case::new("parsed request", "regorus 1 KB", || {
         black_box(rego.decide(rego_parsed.clone()).ok());
     }));
-    if let Some(request) = requests.first() {
-        cases.push(Case::new("other engines", "cedar-policy, native", || {
-            black_box(cedar.decide(&cedar_parsed));
-        }));
-        cases.push(Case::new("other engines", "cedar-policy, native, its request and entities made anew", || {
-            black_box(cedar.parse(text).map(|parsed| cedar.decide(&parsed)).ok());
-        }));
-        cases.push(Case::new("other engines", "regorus, native", || {
-            black_box(rego.decide(rego_parsed.clone()).ok());
-        }));
-        for (name, set) in [
-            ("cedar in a sandbox, fields", &engines.cedar),
-            ("rego in a sandbox, fields", &engines.rego),
-            ("rego in a sandbox, whole request", &engines.rego_whole),
-        ] {
-            cases.push(Case::new("other engines", name, move || {
-                black_box(set.decide(request));
-            }));
-        }
-    }
     for document in &documents {
         let text = document.text.as_str();
         let label = document.label;
@@ -160,19 +138,20 @@ fn main() -> anyhow::Result<()> {
         }));
     }
 
-    // For profiling: PORTCULLIS_BENCH_ONLY='portcullis 1 KB', or the name of a group.
-    if let Ok(only) = std::env::var("PORTCULLIS_BENCH_ONLY") {
+    // For profiling: PORTCULLIS_BENCH_ONLY='portcullis 1 KB', or a group's name; `ledger` and `engines` for theirs.
+    if let Some(only) = only {
         if only == "ledger" {
             println!("{}", table(&ledger::figures(&root, quick)?, |figure| base(&figure.group, &figure.name)));
             return Ok(());
         }
-        cases.retain(|case| case.name == only || case.group == only);
-        let figures = measure(cases, rounds.saturating_mul(10), TURN, |_| ());
-        println!("{}", table(&figures, |figure| base(&figure.group, &figure.name)));
+        cases.retain(|case| case.name == only);
+        let mut figures = measure(cases, rounds.saturating_mul(10), TURN, |_| ());
+        println!("{}", table(&figures, |_| None));
         return Ok(());
     }
     let mut figures = measure(cases, rounds, TURN, |round| eprint!("\rround {round} of {rounds}"));
     eprintln!();
+    figures.extend(engines::figures(&root, quick)?);
     figures.extend(ledger::figures(&root, quick)?);
     println!("{}", table(&figures, |figure| base(&figure.group, &figure.name)));
     let out = root.join("target/bench.json");
@@ -190,8 +169,7 @@ fn base(group: &str, name: &str) -> Option<String> {
             let size = ["1 KB", "10 KB", "240 KB"].into_iter().find(|size| name.contains(&format!(" {size} ")))?;
             format!("portcullis {size} text")
         }
-        "other engines" if name.starts_with("cedar") => "cedar-policy, native".into(),
-        "other engines" => "regorus, native".into(),
+        engines::GROUP => engines::base(name).into(),
         "settings bound at load" => "3 rules".into(),
         NEIGHBOUR => HONEST.into(),
         "ledger" if name.starts_with("256 callers") => "256 callers: no ledger".into(),

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use portcullis::{CacheOptions, DecideOptions, Decision, Engine, EngineOptions, PolicySet};
 use portcullis_gate::Request;
-use serde_json::json;
 
 const SETTINGS: &str = r#"{ roles = ["platform_admin", "release_manager"], environments = ["staging", "production"], actions = ["deploy", "rollback"] }"#;
 
@@ -65,69 +64,6 @@ impl Sets {
             Set::open(&manifest, &engine)
         };
         Ok(vec![("3 rules", set(3)?), ("40 rules", set(40)?)])
-    }
-}
-
-/// Rego and Cedar, evaluated by their own engines inside the sandbox: the peers' policies as settings.
-pub struct Engines {
-    /// The six fields that the policy reads.
-    pub rego: Set,
-    /// The whole request as `input`, as the peer gets it.
-    pub rego_whole: Set,
-    /// The fields that the policy reads.
-    pub cedar: Set,
-}
-
-impl Engines {
-    pub fn open(built: &Path, rego: &str, cedar: &str) -> anyhow::Result<Engines> {
-        let engine = Engine::new(&EngineOptions::default())?;
-        let set = |name: &str, settings: serde_json::Value| {
-            let folder = tempfile::tempdir()?;
-            let file = folder.path().join("settings.json");
-            std::fs::write(&file, settings.to_string())?;
-            let module = built.join(format!("{name}.wasm"));
-            anyhow::ensure!(
-                module.is_file(),
-                "{} is missing: portcullis policy build --all engine-policies --out-dir target/policies",
-                module.display()
-            );
-            let policy = format!("[[policy]]\nname = {name:?}\nmodule = {module:?}\nsettings-file = {file:?}\n");
-            // The largest document, read in the sandbox, takes more than a small policy may.
-            let limits = "limits = { fuel = 1_000_000_000, time-ms = 5_000, memory-mib = 64 }\n";
-            Set::open(&format!("portcullis = 1\nname = \"bench\"\n{policy}{limits}"), &engine)
-        };
-        let whole = json!({
-            "modules": {"deploy.rego": rego},
-            "rules": {"data.bench.deploy.decision": "decision"},
-            "data": {"settings": {"roles": ["platform_admin", "release_manager"],
-                "environments": ["staging", "production"], "actions": ["deploy", "rollback"]}},
-            "example": {"subject": {"properties": {"role": "developer"}}, "action": {"name": "deploy"},
-                "resource": {"type": "service", "id": "x"}, "context": {"environment": "production"}}
-        });
-        let mut fields = whole.clone();
-        let pointers = [
-            "/subject/properties/role",
-            "/action/name",
-            "/resource/type",
-            "/resource/id",
-            "/context/environment",
-            "/context/change/kind",
-        ];
-        fields["input"] = pointers.into_iter().map(|pointer| (pointer.to_owned(), json!(pointer))).collect();
-        Ok(Engines {
-            rego: set("rego", fields)?,
-            rego_whole: set("rego", whole)?,
-            cedar: set(
-                "cedar",
-                json!({
-                    "policies": {"deploy.cedar": cedar},
-                    "types": {"user": "User", "service": "Service"},
-                    "principal": {"attributes": {"role": "/subject/properties/role"}},
-                    "resource": {"attributes": {}},
-                    "context": {"environment": "/context/environment", "change": "/context/change"}
-                }),
-            )?,
-        })
     }
 }
 
