@@ -11,6 +11,9 @@ mod gate {
     mod modules;
     mod recording;
     mod replay;
+    mod replicas;
+    #[path = "../../runtime/ledger/tests/stores/server.rs"]
+    mod server;
     mod shedding;
     mod site;
     mod stopped;

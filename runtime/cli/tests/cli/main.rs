@@ -17,6 +17,8 @@ mod lock;
 mod policy;
 mod registry;
 mod review;
+#[path = "../../../ledger/tests/stores/server.rs"]
+mod server;
 mod site;
 mod trust;
 mod usage;

@@ -144,7 +144,7 @@ fn main() -> anyhow::Result<()> {
             println!("{}", table(&ledger::figures(&root, quick)?, |figure| base(&figure.group, &figure.name)));
             return Ok(());
         }
-        cases.retain(|case| case.name == only);
+        cases.retain(|case| case.name == only || case.group == only);
         let mut figures = measure(cases, rounds.saturating_mul(10), TURN, |_| ());
         println!("{}", table(&figures, |_| None));
         return Ok(());
