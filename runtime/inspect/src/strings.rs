@@ -1,6 +1,7 @@
 //! Text in a module's data that a reviewer wants to know of: addresses, keys, tokens, paths of the machine that built it.
 //!
-//! What is found is a reason to ask. That nothing is found says nothing: text can be put together while the module runs.
+//! Only ASCII is searched, each data segment and each custom section by itself. What is found is a reason to ask. That nothing
+//! is found says nothing: text can be put together while the module runs.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -67,9 +68,8 @@ pub struct FoundString {
 #[derive(Debug, Default)]
 pub(crate) struct Strings {
     found: Vec<FoundString>,
-    places: HashMap<(StringKind, String), usize>,
-    /// Texts of each kind that are kept.
-    kept: HashMap<StringKind, usize>,
+    /// Where each text that is kept stands in `found`, by kind and by how it begins.
+    kept: HashMap<StringKind, HashMap<Vec<u8>, usize>>,
     /// Matches that were not kept, by kind.
     pub left_out: HashMap<StringKind, u64>,
 }
@@ -79,11 +79,10 @@ impl Strings {
     pub(crate) fn search(&mut self, bytes: &[u8], at: u64, place: &dyn Fn() -> String) {
         for (kind, pattern) in patterns() {
             for found in pattern.find_iter(bytes) {
-                let before = found.start().checked_sub(1).and_then(|at| bytes.get(at)).copied();
+                let before = bytes.get(..found.start()).unwrap_or_default();
                 let after = bytes.get(found.end()).copied();
-                let scheme = bytes.get(found.start().saturating_sub(3)..found.start()) == Some(b"://");
-                if let Some(shown) = accepted(*kind, found.as_bytes(), before, after, scheme) {
-                    self.keep(*kind, shown, at.saturating_add(wide(found.start())), place);
+                if accepted(*kind, found.as_bytes(), before, after) {
+                    self.keep(*kind, found.as_bytes(), at.saturating_add(wide(found.start())), place);
                 }
             }
         }
@@ -95,57 +94,73 @@ impl Strings {
         self.found
     }
 
-    fn keep(&mut self, kind: StringKind, shown: String, at: u64, place: &dyn Fn() -> String) {
-        let key = (kind, shown);
-        if let Some(found) = self.places.get(&key).and_then(|place| self.found.get_mut(*place)) {
-            found.count = found.count.saturating_add(1);
-            return;
-        }
+    fn keep(&mut self, kind: StringKind, found: &[u8], at: u64, place: &dyn Fn() -> String) {
         let kept = self.kept.entry(kind).or_default();
-        if *kept >= MAX_OF_A_KIND {
+        let begin = found.get(..MAX_COMPARED_BYTES).unwrap_or(found);
+        if let Some(found) = kept.get(begin).and_then(|place| self.found.get_mut(*place)) {
+            found.count = found.count.saturating_add(1);
+        } else if kept.len() < MAX_OF_A_KIND {
+            kept.insert(begin.to_vec(), self.found.len());
+            let text = shown(kind, &String::from_utf8_lossy(begin));
+            self.found.push(FoundString { kind, text, place: place(), at, count: 1 });
+        } else {
             let left_out = self.left_out.entry(kind).or_default();
             *left_out = left_out.saturating_add(1);
-            return;
         }
-        *kept = kept.saturating_add(1);
-        let text = key.1.clone();
-        self.places.insert(key, self.found.len());
-        self.found.push(FoundString { kind, text, place: place(), at, count: 1 });
     }
 }
 
-/// What is shown of a match; `None` where a closer look shows that it is something else.
-fn accepted(kind: StringKind, found: &[u8], before: Option<u8>, after: Option<u8>, scheme: bool) -> Option<String> {
-    let found = String::from_utf8_lossy(found);
-    let is_part = |byte: Option<u8>| {
-        byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'/'))
-    };
+/// Whether a match is what it looks like, with the bytes before it and the one after it.
+fn accepted(kind: StringKind, found: &[u8], before: &[u8], after: Option<u8>) -> bool {
+    let last = before.last().copied();
+    let of_a_url = before.ends_with(b"://");
+    let joins =
+        |byte: Option<u8>, also: &[u8]| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || also.contains(&byte));
+    let text = std::str::from_utf8(found).unwrap_or_default();
     match kind {
-        StringKind::PrivateKey | StringKind::Pem => {
-            let kind_found = if found.contains("PRIVATE KEY") { StringKind::PrivateKey } else { StringKind::Pem };
-            (kind_found == kind).then(|| text::name(&found))
-        }
-        StringKind::Token => {
-            let head: String = found.chars().take(SHOWN_OF_A_TOKEN).collect();
-            Some(format!("{head}… ({} bytes)", found.len()))
-        }
-        StringKind::Url => Some(text::name(&without_password(&found))),
+        StringKind::PrivateKey => text.contains("PRIVATE KEY"),
+        StringKind::Pem => !text.contains("PRIVATE KEY"),
+        StringKind::Token | StringKind::Url | StringKind::BuildPath => true,
         // The host of a URL is told with the URL; and what goes on is no host.
-        StringKind::Host => (!scheme && !is_part(after) && !is_part(before)).then(|| text::name(&found)),
-        StringKind::Ip if found.contains(':') => {
-            let groups = found.split(':').filter(|group| !group.is_empty()).count();
-            let plausible = groups >= 3 && found.bytes().any(|byte| byte.is_ascii_digit());
-            let whole = !before.is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b':')
-                && !after.is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b':');
-            (plausible && whole && found.parse::<Ipv6Addr>().is_ok()).then(|| text::name(&found))
+        StringKind::Host => !of_a_url && !joins(last, b".-_/") && !joins(after, b".-_/"),
+        StringKind::Ip if text.contains(':') => {
+            let groups = text.split(':').filter(|group| !group.is_empty()).count();
+            let plausible = groups >= 3 && text.bytes().any(|byte| byte.is_ascii_digit());
+            plausible && !joins(last, b":") && !joins(after, b":") && text.parse::<Ipv6Addr>().is_ok()
         }
         StringKind::Ip => {
-            let whole = !before.is_some_and(|byte| byte.is_ascii_digit() || byte == b'.')
-                && !after.is_some_and(|byte| byte.is_ascii_digit() || byte == b'.');
-            (whole && !scheme && found.parse::<Ipv4Addr>().is_ok()).then(|| text::name(&found))
+            let digit = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_digit() || byte == b'.');
+            !of_a_url && !digit(last) && !digit(after) && text.parse::<Ipv4Addr>().is_ok()
         }
-        StringKind::BuildPath => Some(text::name(&found)),
     }
+}
+
+/// What is shown of a match.
+fn shown(kind: StringKind, found: &str) -> String {
+    match kind {
+        StringKind::Token => cut(found),
+        StringKind::Url => text::name(&without_tokens(&without_password(found))),
+        StringKind::BuildPath => text::name(&without_tokens(found)),
+        StringKind::PrivateKey | StringKind::Pem | StringKind::Host | StringKind::Ip => text::name(found),
+    }
+}
+
+/// A token as it is shown.
+fn cut(token: &str) -> String {
+    let head: String = token.chars().take(SHOWN_OF_A_TOKEN).collect();
+    format!("{head}… ({} bytes)", token.len())
+}
+
+/// Text with the tokens in it cut.
+fn without_tokens(text: &str) -> String {
+    let tokens = patterns().iter().filter(|(kind, _)| *kind == StringKind::Token);
+    let cut_out = tokens.fold(text.as_bytes().to_vec(), |text, (_, pattern)| {
+        let shown = |found: &regex::bytes::Captures<'_>| {
+            cut(&String::from_utf8_lossy(found.get_match().as_bytes())).into_bytes()
+        };
+        pattern.replace_all(&text, shown).into_owned()
+    });
+    String::from_utf8_lossy(&cut_out).into_owned()
 }
 
 /// A URL with `…` for the password in it.
@@ -200,6 +215,8 @@ const PATTERNS: [(StringKind, &str); 17] = [
 
 /// Most texts of a kind that are kept.
 pub(crate) const MAX_OF_A_KIND: usize = 50;
+/// How much of two texts is compared, and shown at most.
+const MAX_COMPARED_BYTES: usize = 4096;
 /// How many characters of a token are shown: its prefix, and not enough to search for it.
 const SHOWN_OF_A_TOKEN: usize = 6;
 
@@ -262,13 +279,14 @@ mod tests {
     #[test]
     fn a_secret_is_not_repeated_in_the_report() {
         let token = format!("ghp_{}", "Zq9".repeat(12));
-        let text = format!("{token} https://u:p4ssw0rd@h/ {token}");
+        let text = format!("{token} https://u:p4ssw0rd@h/ {token} https://h/?key={token}&x=1 /home/ann/{token}");
         let mut strings = Strings::default();
         strings.search(text.as_bytes(), 0, &|| "data".into());
         let found = strings.into_found();
         let shown = format!("{found:?}");
         assert!(!shown.contains("Zq9Zq9") && !shown.contains("p4ssw0rd"), "{shown}");
-        assert_eq!((found[0].count, found[0].at), (2, 0));
+        assert_eq!((found[0].count, found[0].at), (4, 0));
+        assert!(shown.contains("https://h/?key=ghp_Zq… (40 bytes)&x=1"), "{shown}");
     }
 
     #[test]
@@ -283,10 +301,27 @@ mod tests {
     /// Runs of what a pattern could go on for ever with.
     #[test]
     fn hostile_text_takes_no_longer_than_other_text() {
-        for piece in ["a.com.", "a.", "-", ":", "1.", "eyJaaaaaaaa.", "/home/", "https://", "aaaaaaaa"] {
-            let text = piece.repeat((1 << 20) / piece.len());
+        for piece in [
+            "a.com.",
+            "a.com ",
+            "a.",
+            "-",
+            ":",
+            "1.",
+            "1.2.3.4 ",
+            "eyJaaaaaaaa.",
+            "/home/",
+            "/home/aa ",
+            "https://",
+            "https://a ",
+            "AKIAIOSFODNN7EXAMPLE ",
+            "aaaaaaaa",
+        ] {
+            // Each time another one, where a number makes it another.
+            let text: String = (0..(1 << 20) / piece.len()).map(|n| format!("{piece}{n}")).collect();
             let start = std::time::Instant::now();
             found(text.as_bytes());
+            found(piece.repeat((1 << 20) / piece.len()).as_bytes());
             assert!(start.elapsed() < std::time::Duration::from_secs(5), "{piece}: {:?}", start.elapsed());
         }
     }

@@ -24,7 +24,12 @@ pub fn page(compared: &Compared) -> Page {
         (true, "IDENTICAL", "the same bytes".to_owned())
     } else {
         let look = changes.iter().filter(|change| change.attention.is_some()).count();
-        (true, "DIFFERS", format!("{}, {look} to look at", counted(changes.len(), "difference", "differences")))
+        let decided = decisions.as_ref().map(|one| {
+            let changed = one.decided.saturating_sub(one.unchanged);
+            format!("; {changed} of {} made again would change", count(one.decided, "decision"))
+        });
+        let differences = counted(changes.len(), "difference", "differences");
+        (true, "DIFFERS", format!("{differences}, {look} to look at{}", decided.unwrap_or_default()))
     };
     let mut page = Page {
         good,

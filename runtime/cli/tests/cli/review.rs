@@ -125,6 +125,8 @@ fn a_module_and_itself_differ_in_nothing() {
         (Some(3), Some(0))
     );
     assert_eq!(json["decisions"]["fuel_before"], json["decisions"]["fuel_after"]);
+    let human = site.run(&["diff", "stage0-constraints.wasm", "rebuilt.wasm", "--ledger", LEDGER]).stdout;
+    assert!(human.lines().next().unwrap().ends_with("0 of 3 decisions made again would change"), "{human}");
     let areas: Vec<_> =
         json["changes"].as_array().unwrap().iter().map(|change| change["area"].as_str().unwrap()).collect();
     assert_eq!(areas, ["sizes", "custom-sections"]);
