@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use portcullis::{
-    CompileIn, DecideOptions, Engine, EngineOptions, Gate, Ledger, LedgerOptions, Outcome, Permission, PolicySet,
-    Reader, Recorded, Request,
+    CompileIn, DecideOptions, Engine, EngineOptions, Gate, GateOptions, Ledger, LedgerOptions, Outcome, Permission,
+    PolicySet, Reader, Recorded, Request,
 };
 use portcullis_ledger::store::Entry;
 use portcullis_ledger::{Body, ErasedPart, ErasureReason, Event, RequestErased, Time};
@@ -16,9 +16,13 @@ use uuid::Uuid;
 /// One engine for all tests of the process.
 pub fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
-    ENGINE.get_or_init(|| {
-        Engine::new(&EngineOptions { compile_in: CompileIn::ThisProcess, ..EngineOptions::default() }).unwrap()
-    })
+    ENGINE.get_or_init(|| Engine::new(&options().engine).unwrap())
+}
+
+/// The defaults, but for the compiler: the program of the tests cannot be started as one.
+pub fn options() -> GateOptions {
+    let engine = EngineOptions { compile_in: CompileIn::ThisProcess, ..EngineOptions::default() };
+    GateOptions { engine, ..GateOptions::default() }
 }
 
 /// A policy of a set: its name, its module, and more lines of its table.

@@ -59,8 +59,8 @@ fn nothing_proceeds_once_the_ledger_has_stopped() {
 
 #[test]
 fn without_one_of_its_parts_there_is_no_gate() {
-    use portcullis::{GateError, GateOptions};
-    let open = |site: &Site| Gate::open(&site.path().join("set"), &site.ledger_file(), &GateOptions::default());
+    use portcullis::GateError;
+    let open = |site: &Site| Gate::open(&site.path().join("set"), &site.ledger_file(), &super::site::options());
     let site = Site::new();
     assert!(matches!(open(&site), Err(GateError::Set(_))), "no set");
     let set = site.write_set("set", "", &says(Outcome::Allow));

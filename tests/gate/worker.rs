@@ -8,14 +8,9 @@ use std::fs;
 use std::path::Path;
 
 use example::{Counts, run};
-use portcullis::{CompileIn, DecisionView, EngineOptions, GateOptions};
+use portcullis::DecisionView;
 
-use super::site::{Site, guest, rate, text};
-
-fn options() -> GateOptions {
-    let engine = EngineOptions { compile_in: CompileIn::ThisProcess, ..EngineOptions::default() };
-    GateOptions { engine, ..GateOptions::default() }
-}
+use super::site::{Site, guest, options, rate, text};
 
 fn files(folder: &Path) -> Vec<String> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
