@@ -10,6 +10,9 @@ mod gate {
     mod masks;
     mod recording;
     mod replay;
+    mod replicas;
+    #[path = "../../runtime/ledger/tests/stores/server.rs"]
+    mod server;
     mod shedding;
     mod site;
     mod stopped;

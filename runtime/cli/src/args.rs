@@ -73,10 +73,12 @@ pub struct CompletionsArgs {
 /// The ledger, and what is kept beside it.
 #[derive(Debug, Args)]
 pub struct LedgerArgs {
-    /// The ledger's file; made where there is none [default: decisions.ledger in the user's state folder]
-    #[arg(long, value_name = "FILE", env = "PORTCULLIS_LEDGER")]
+    /// The ledger's file, or postgres://USER@HOST/DATABASE?schema=NAME; made where there is none
+    /// [default: decisions.ledger in the user's state folder]
+    #[arg(long, value_name = "FILE|URL", env = "PORTCULLIS_LEDGER", hide_env_values = true)]
     pub ledger: Option<PathBuf>,
-    /// The file with the key that signs checkpoints and receipts [default: FILE.key]
+    /// The file with the key that signs checkpoints and receipts; its mode must be 0600
+    /// [default: FILE.key; for PostgreSQL, postgres-NAME.key in the state folder]
     #[arg(long, value_name = "FILE", env = "PORTCULLIS_LEDGER_KEY")]
     pub ledger_key: Option<PathBuf>,
     /// Where copies of the newest checkpoint are kept, each best where whoever could put back an old ledger could not put

@@ -132,9 +132,8 @@ fn checks(args: &AuditArgs, reader: &Reader, stored: &Stored) -> anyhow::Result<
             Err(error) => check(same.into(), Err(error.to_string())),
         });
     }
-    let path = ledger::path(&args.ledger)?;
-    for copy in ledger::copies(&args.ledger, &path) {
-        let result = continues(args, reader, &path, &copy).map_err(|error| format!("{error:#}"));
+    for copy in ledger::copies(&args.ledger)? {
+        let result = continues(args, reader, &copy).map_err(|error| format!("{error:#}"));
         checks.push(check(
             format!("the ledger continues the checkpoint in {}", shown(&copy.display().to_string())),
             result,
@@ -144,9 +143,9 @@ fn checks(args: &AuditArgs, reader: &Reader, stored: &Stored) -> anyhow::Result<
 }
 
 /// Whether the ledger's newest checkpoint continues one that was kept outside.
-fn continues(args: &AuditArgs, reader: &Reader, path: &Path, copy: &Path) -> anyhow::Result<()> {
+fn continues(args: &AuditArgs, reader: &Reader, copy: &Path) -> anyhow::Result<()> {
     let (_, newest, key) = ledger::newest(reader)?;
-    if let Some(own) = ledger::own_key(&args.ledger, path) {
+    if let Some(own) = ledger::own_key(&args.ledger, &ledger::Place::of(&args.ledger)?) {
         anyhow::ensure!(
             own == key,
             "the ledger says that its key is {}, and the key beside it is {}",

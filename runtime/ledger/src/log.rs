@@ -186,6 +186,10 @@ impl Ledger {
         self.replica.as_ref().is_none_or(|replica| replica.candidate.writes())
     }
 
+    pub(crate) fn is_replica(&self) -> bool {
+        self.replica.is_some()
+    }
+
     /// Why this replica could not take over just now, if it had to.
     #[must_use]
     pub fn takeover_problem(&self) -> Option<String> {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use uuid::Uuid;
 
 use crate::log::stored_node;
+use crate::store::postgres::{Postgres, PostgresOptions, PostgresReaders};
 use crate::store::sqlite::{Sqlite, SqliteReaders};
 use crate::store::{
     EventRow, HistoryAnswer, HistoryQuery, Identity, ListFilter, ListedDecision, OpenReader, ReadStore, Role,
@@ -32,6 +33,16 @@ impl Reader {
     pub fn open(path: &Path) -> Result<Reader, StoreError> {
         let reader = Reader::new(Arc::new(SqliteReaders::new(path.to_owned())));
         reader.keep(Box::new(Sqlite::open_reader(path)?));
+        Ok(reader)
+    }
+
+    /// Opens a PostgreSQL ledger for reading only, whoever writes to it.
+    ///
+    /// # Errors
+    /// As for [`Reader::open`], with what PostgreSQL says.
+    pub fn open_postgres(place: &PostgresOptions) -> Result<Reader, StoreError> {
+        let reader = Reader::new(Arc::new(PostgresReaders::without_writer(place.clone())));
+        reader.keep(Box::new(Postgres::open_reader(place)?));
         Ok(reader)
     }
 

@@ -30,6 +30,11 @@ impl Ledger {
     /// [`StoreError`]: as for [`Ledger::append`], or a file cannot be written. Whether the key was rotated shows when the
     /// ledger is opened again: with either result it opens.
     pub fn rotate_key(self) -> Result<VerifierKey, StoreError> {
+        if self.is_replica() {
+            return Err(StoreError::refused(
+                "a replica does not sign: rotate the key where the ledger is opened for writing",
+            ));
+        }
         let (key_file, previous) = (self.key_file.clone(), self.verifier_key().clone());
         let key = random_key(&key_file, previous.name())?;
         let next = key.verifier().clone();

@@ -2,6 +2,7 @@
 
 mod erase;
 mod list;
+mod place;
 mod prove;
 mod rotate;
 mod show;
@@ -13,16 +14,17 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use portcullis::{Ledger, LedgerOptions, Reader, StoreError, Stored};
 use portcullis_gate::Request;
-use portcullis_ledger::{Event, SigningKey, VerifierKey, default_copies, read_signing_key};
+use portcullis_ledger::store::postgres::PostgresOptions;
+use portcullis_ledger::{Event, SigningKey, VerifierKey, read_signing_key};
 use uuid::Uuid;
 
 use crate::args::{LedgerArgs, LedgerCommand};
-use crate::cache;
 use crate::decide::{Decided, asked};
 use crate::exit::Exit;
 use crate::progress::Spinner;
 use crate::text::shown;
 
+pub use place::Place;
 pub use prove::{included, newest};
 
 /// How long a command waits while another one writes to the same ledger.
@@ -46,43 +48,64 @@ pub fn run(command: &LedgerCommand) -> anyhow::Result<Exit> {
     }
 }
 
-/// The ledger's file.
-///
-/// # Errors
-/// None is named and there is no home folder.
-pub fn path(args: &LedgerArgs) -> anyhow::Result<PathBuf> {
-    match &args.ledger {
-        Some(path) => Ok(path.clone()),
-        None => Ok(cache::state()
-            .context("there is no home folder for a ledger; name one with --ledger FILE, or rehearse with --dry-run")?
-            .join("decisions.ledger")),
-    }
-}
-
-/// Opens the ledger for writing; makes it where there is none.
+/// Opens the ledger for writing; makes it where there is none. In PostgreSQL, as one of its replicas.
 ///
 /// # Errors
 /// It cannot be opened, or does not match its checkpoints.
 pub fn open(args: &LedgerArgs) -> anyhow::Result<Ledger> {
-    let path = path(args)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if let Some(folder) = folder.filter(|folder| !folder.exists()) {
-        if args.ledger.is_some() {
-            bail!("there is no folder {} for the ledger {}; make it first", folder.display(), path.display());
+    open_as(args, Ledger::join_postgres)
+}
+
+/// Opens the ledger as the only one that writes.
+///
+/// # Errors
+/// There is none, or it cannot be opened.
+fn open_alone(args: &LedgerArgs) -> anyhow::Result<Ledger> {
+    check_exists(&Place::of(args)?)?;
+    open_as(args, Ledger::open_postgres)
+}
+
+type OpenPostgres = fn(&PostgresOptions, &Path, &[PathBuf], &LedgerOptions) -> Result<Ledger, StoreError>;
+
+fn open_as(args: &LedgerArgs, postgres: OpenPostgres) -> anyhow::Result<Ledger> {
+    let place = Place::of(args)?;
+    let (key, copies) = (place.key(args)?, place.copies(args)?);
+    let options = LedgerOptions {
+        key: Some(key.clone()),
+        copies: Some(copies.clone()),
+        lock_wait: LOCK_WAIT,
+        ..LedgerOptions::default()
+    };
+    match &place {
+        Place::File(path) => make_folder(path, args.ledger.is_none())?,
+        Place::Postgres(_) => {
+            for file in std::iter::once(&key).chain(&copies) {
+                let named = args.ledger_key.as_ref() == Some(file) || args.checkpoint.contains(file);
+                make_folder(file, !named)?;
+            }
         }
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
-    let copies = (!args.checkpoint.is_empty()).then(|| args.checkpoint.clone());
-    let options =
-        LedgerOptions { key: args.ledger_key.clone(), copies, lock_wait: LOCK_WAIT, ..LedgerOptions::default() };
     let opened = {
         let _spinner = Spinner::start("opening the ledger");
-        Ledger::open(&path, &options)
+        match &place {
+            Place::File(path) => Ledger::open(path, &options),
+            Place::Postgres(options_of) => postgres(options_of, &key, &copies, &options),
+        }
     };
     opened.map_err(|error| {
         let help = mending(&error);
-        anyhow::Error::new(error).context(format!("the ledger {} cannot be opened; {help}", path.display()))
+        anyhow::Error::new(error).context(format!("the ledger {place} cannot be opened; {help}"))
     })
+}
+
+/// Makes a file's folder, where it is the user's state folder and not a misspelled one.
+fn make_folder(path: &Path, make: bool) -> anyhow::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let Some(folder) = folder.filter(|folder| !folder.exists()) else { return Ok(()) };
+    if !make {
+        bail!("there is no folder {} for the ledger {}; make it first", folder.display(), path.display());
+    }
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))
 }
 
 /// What a person can do about a ledger that does not open.
@@ -111,7 +134,7 @@ fn mending(error: &StoreError) -> &'static str {
 /// # Errors
 /// There is none, or it cannot be opened.
 pub fn open_existing(args: &LedgerArgs) -> anyhow::Result<Ledger> {
-    check_exists(&path(args)?)?;
+    check_exists(&Place::of(args)?)?;
     open(args)
 }
 
@@ -120,24 +143,35 @@ pub fn open_existing(args: &LedgerArgs) -> anyhow::Result<Ledger> {
 /// # Errors
 /// There is none, or it cannot be read.
 pub fn reader(args: &LedgerArgs) -> anyhow::Result<Reader> {
-    let path = path(args)?;
-    check_exists(&path)?;
-    Reader::open(&path).with_context(|| format!("the ledger {} cannot be read", path.display()))
+    let place = Place::of(args)?;
+    check_exists(&place)?;
+    let opened = match &place {
+        Place::File(path) => Reader::open(path),
+        Place::Postgres(options) => Reader::open_postgres(options),
+    };
+    opened.with_context(|| format!("the ledger {place} cannot be read"))
 }
 
-fn check_exists(path: &Path) -> anyhow::Result<()> {
-    if !path.exists() {
-        bail!(
-            "there is no ledger at {}; `portcullis decide` makes one, or name another with --ledger FILE",
-            path.display()
-        );
+fn check_exists(place: &Place) -> anyhow::Result<()> {
+    let there = match place {
+        Place::File(path) => path.exists(),
+        // Opening it for reading says what is missing.
+        Place::Postgres(options) => Reader::open_postgres(options)
+            .with_context(|| format!("the ledger {place} cannot be read"))
+            .map(|_| true)?,
+    };
+    if !there {
+        bail!("there is no ledger at {place}; `portcullis decide` makes one, or name another with --ledger FILE");
     }
     Ok(())
 }
 
 /// The copies of the checkpoint that belong to a ledger.
-pub fn copies(args: &LedgerArgs, path: &Path) -> Vec<PathBuf> {
-    if args.checkpoint.is_empty() { default_copies(path) } else { args.checkpoint.clone() }
+///
+/// # Errors
+/// None is named, and there is no home folder.
+pub fn copies(args: &LedgerArgs) -> anyhow::Result<Vec<PathBuf>> {
+    Place::of(args)?.copies(args)
 }
 
 /// The key that signs for a ledger.
@@ -145,20 +179,15 @@ pub fn copies(args: &LedgerArgs, path: &Path) -> Vec<PathBuf> {
 /// # Errors
 /// There is none, or it cannot be read.
 pub fn signing_key(args: &LedgerArgs) -> anyhow::Result<SigningKey> {
-    let mut beside = path(args)?.into_os_string();
-    beside.push(".key");
-    let file = args.ledger_key.clone().unwrap_or_else(|| beside.into());
+    let file = Place::of(args)?.key(args)?;
     read_signing_key(&file)?
         .with_context(|| format!("{}: there is no signing key; name it with --ledger-key FILE", file.display()))
 }
 
-/// The public half of the key beside a ledger, where this user can read it.
+/// The public half of the key that belongs to a ledger, where this user can read it.
 #[must_use]
-pub fn own_key(args: &LedgerArgs, path: &Path) -> Option<VerifierKey> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".key");
-    let file = args.ledger_key.clone().unwrap_or_else(|| beside.into());
-    match read_signing_key(&file) {
+pub fn own_key(args: &LedgerArgs, place: &Place) -> Option<VerifierKey> {
+    match read_signing_key(&place.key(args).ok()?) {
         Ok(key) => Some(key?.verifier().clone()),
         Err(error) => {
             crate::report::warning(&format!("{error}; the ledger is believed about its own key"));

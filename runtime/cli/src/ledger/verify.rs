@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 use std::time::Instant;
 
 use anstyle::{AnsiColor, Style};
-use portcullis_ledger::{Pages, Problem, StoreError, Verification, verify_file};
+use portcullis_ledger::store::postgres::Postgres;
+use portcullis_ledger::{Pages, Problem, StoreError, Verification, verify_file, verify_store};
 use serde_json::json;
 
-use super::{copies, own_key, path, public_key};
+use super::{Place, own_key, public_key};
 use crate::args::{ReportFormat, VerifyArgs};
 use crate::exit::Exit;
 use crate::progress::Spinner;
@@ -19,36 +20,39 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 const FAINT: Style = Style::new().dimmed();
 
 pub fn run(args: &VerifyArgs) -> anyhow::Result<Exit> {
-    let file = match &args.file {
-        Some(file) => file.clone(),
-        None => path(&args.ledger)?,
+    let place = match &args.file {
+        Some(file) => Place::named(file)?,
+        None => Place::of(&args.ledger)?,
     };
     let key = match &args.key {
         Some(file) => Some(public_key(file)?),
         // Whoever replaced the ledger may not have had its key.
-        None => own_key(&args.ledger, &file),
+        None => own_key(&args.ledger, &place),
     };
-    let copies = if args.no_checkpoint { Vec::new() } else { copies(&args.ledger, &file) };
+    let copies = if args.no_checkpoint { Vec::new() } else { place.copies(&args.ledger)? };
     let started = Instant::now();
     let found = {
         let _spinner = Spinner::start("verifying");
-        if file.exists() {
-            verify_file(&file, &copies, key.as_ref())
-        } else {
-            Err(StoreError::File { path: file.clone(), problem: "there is no such file".into() })
+        match &place {
+            Place::File(file) if file.exists() => verify_file(file, &copies, key.as_ref()),
+            Place::File(file) => Err(StoreError::File { path: file.clone(), problem: "there is no such file".into() }),
+            Place::Postgres(options) => {
+                Postgres::open_reader(options).and_then(|mut store| verify_store(&mut store, &copies, key.as_ref()))
+            }
         }
     };
     let sound = found.as_ref().is_ok_and(Verification::is_sound);
     let text = match args.format {
-        ReportFormat::Human => human(&file.display().to_string(), &found, started),
-        ReportFormat::Json => json(&file.display().to_string(), &found)?,
+        ReportFormat::Human => human(&place, &found, started),
+        ReportFormat::Json => json(&place.to_string(), &found)?,
     };
     report::out(&text)?;
     Ok(if sound { Exit::Done } else { Exit::Unsound })
 }
 
-fn human(file: &str, found: &Result<Verification, StoreError>, started: Instant) -> String {
+fn human(place: &Place, found: &Result<Verification, StoreError>, started: Instant) -> String {
     let mut out = String::new();
+    let file = &place.to_string();
     match found {
         Err(error) => {
             _ = writeln!(out, "{BAD}✖ NOT SOUND{BAD:#}  {}\n  {}", shown(file), shown(&error.to_string()));
@@ -60,7 +64,7 @@ fn human(file: &str, found: &Result<Verification, StoreError>, started: Instant)
             } else {
                 format!("{BAD}✖ NOT SOUND{BAD:#}")
             };
-            _ = writeln!(out, "{verdict}  {}: {events}, {}, in {}", shown(file), bytes(file), took(started));
+            _ = writeln!(out, "{verdict}  {}: {events}{}, in {}", shown(file), bytes(place), took(started));
             for Problem { code, at, detail } in &found.problems {
                 _ = writeln!(out, "  {BAD}{code:?}{BAD:#} {}: {}", shown(at), shown(detail));
             }
@@ -80,8 +84,9 @@ fn human(file: &str, found: &Result<Verification, StoreError>, started: Instant)
     out
 }
 
-/// How large a file is: `17 KB`, `3.2 GB`.
-fn bytes(file: &str) -> String {
+/// How large a file is: `, 17 KB`, `, 3.2 GB`.
+fn bytes(place: &Place) -> String {
+    let Place::File(file) = place else { return String::new() };
     let length = std::fs::metadata(file).map_or(0, |found| found.len());
     const UNITS: [&str; 4] = ["bytes", "KB", "MB", "GB"];
     let (mut value, mut unit) = (length as f64, 0);
@@ -90,7 +95,7 @@ fn bytes(file: &str) -> String {
         unit += 1;
     }
     let decimals = usize::from(unit > 0 && value < 10.0);
-    format!("{value:.decimals$} {}", UNITS.get(unit).copied().unwrap_or("GB"))
+    format!(", {value:.decimals$} {}", UNITS.get(unit).copied().unwrap_or("GB"))
 }
 
 /// `12 ms`, `3.4 s`.

@@ -177,6 +177,52 @@ fn a_new_key_takes_over_and_a_replay_is_recorded() {
     assert!(export.stdout.contains("events"), "{}", export.stdout);
 }
 
+/// The same walk with a schema in PostgreSQL instead of a file.
+#[test]
+fn a_ledger_in_postgresql_is_used_like_a_file() {
+    let Some(server) = crate::server::Server::start() else { return };
+    let site = site();
+    let url = format!("{}&schema=gate", server.url());
+    let run = |code: i32, command: &[&str], more: &[&str]| {
+        let run = site.run(&[command, &["--ledger", &url], more].concat());
+        assert_eq!(run.code, code, "{command:?} {more:?}: {}{}", run.stdout, run.stderr);
+        run
+    };
+    assert!(run(1, &["ledger", "list"], &[]).stderr.contains("there is no ledger in the schema gate"));
+    let decided =
+        run(0, &["decide", "--policies", ".", "--format", "json"], &["--idempotency-key", "one", "allowed.json"]);
+    let id_of = |run: &Run| {
+        let decision: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+        decision["id"].as_str().unwrap().to_owned()
+    };
+    let id = id_of(&decided);
+    let again =
+        run(0, &["decide", "--policies", ".", "--format", "json"], &["--idempotency-key", "one", "allowed.json"]);
+    assert_eq!(id_of(&again), id);
+    run(23, &["decide", "--policies", "."], &["developer.json"]);
+    assert!(run(0, &["ledger", "list"], &[]).stdout.contains(&id));
+    run(0, &["ledger", "show"], &[&id]);
+    let verified = run(0, &["ledger", "verify"], &[]);
+    assert!(verified.stdout.contains("in the schema gate of PostgreSQL: 3 events"), "{}", verified.stdout);
+    run(0, &["ledger", "prove"], &[&id]);
+    run(0, &["replay"], &["--all", "--record"]);
+    run(0, &["backtest", "--candidate", "."], &[]);
+    run(0, &["audit", "--verify"], &[&id]);
+    run(0, &["receipt", "export", "--out", "receipt.json"], &[&id]);
+    let first = run(0, &["ledger", "checkpoint"], &["--key"]).stdout;
+    site.write("first.vkey", &first);
+    assert_eq!(site.run(&["receipt", "verify", "receipt.json", "--key", "first.vkey"]).code, 0);
+    run(0, &["ledger", "rotate-key"], &[]);
+    assert_ne!(run(0, &["ledger", "checkpoint"], &["--key"]).stdout, first);
+    run(0, &["decide", "--policies", "."], &["allowed.json"]);
+    run(0, &["ledger", "erase", "--reason", "operator"], &[&id]);
+    run(0, &["ledger", "verify"], &["--key", "first.vkey"]);
+    // A database that is not there.
+    let gone = site.run(&["ledger", "verify", "postgres://gate:secret@127.0.0.1:1/gate"]);
+    assert_eq!(gone.code, 4, "{}", gone.stderr);
+    assert!(!gone.stdout.contains("secret") && !gone.stderr.contains("secret"));
+}
+
 #[test]
 fn a_backtest_shows_what_would_change() {
     let (site, _) = decided();

@@ -7,5 +7,7 @@ mod inspect;
 mod ledger;
 mod lock;
 mod policy;
+#[path = "../../../ledger/tests/stores/server.rs"]
+mod server;
 mod site;
 mod usage;

@@ -1,5 +1,7 @@
 //! A PostgreSQL server for one test.
 
+#![allow(clippy::print_stderr, reason = "a check that is skipped says so")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -30,6 +32,7 @@ impl Server {
         Some(server)
     }
 
+    #[allow(dead_code, reason = "where servers are killed")]
     pub fn begin(&self) {
         let data = self.folder.path().join("data");
         let options = format!("-k {} -c listen_addresses=''", self.folder.path().display());
@@ -37,7 +40,14 @@ impl Server {
         self.run("pg_ctl", &["-D", path(&data), "-l", path(&log), "-o", &options, "-w", "start"]);
     }
 
+    /// The same place as a URL.
+    #[allow(dead_code, reason = "where command lines are tested")]
+    pub fn url(&self) -> String {
+        format!("postgresql://gate@/postgres?host={}", self.folder.path().display())
+    }
+
     /// As for libpq.
+    #[allow(dead_code, reason = "where no command lines are tested")]
     pub fn connection(&self) -> String {
         format!("host={} user=gate dbname=postgres", self.folder.path().display())
     }
