@@ -191,10 +191,14 @@ fn a_ledger_in_postgresql_is_used_like_a_file() {
     assert!(run(1, &["ledger", "list"], &[]).stderr.contains("there is no ledger in the schema gate"));
     let decided =
         run(0, &["decide", "--policies", ".", "--format", "json"], &["--idempotency-key", "one", "allowed.json"]);
-    let id = decided.lines()[0]["id"].as_str().unwrap().to_owned();
+    let id_of = |run: &Run| {
+        let decision: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+        decision["id"].as_str().unwrap().to_owned()
+    };
+    let id = id_of(&decided);
     let again =
         run(0, &["decide", "--policies", ".", "--format", "json"], &["--idempotency-key", "one", "allowed.json"]);
-    assert_eq!(again.lines()[0]["id"].as_str(), Some(id.as_str()));
+    assert_eq!(id_of(&again), id);
     run(23, &["decide", "--policies", "."], &["developer.json"]);
     assert!(run(0, &["ledger", "list"], &[]).stdout.contains(&id));
     run(0, &["ledger", "show"], &[&id]);
