@@ -33,6 +33,6 @@ pub use cache::{CacheOptions, CacheUse};
 pub use engine::{Engine, EngineOptions, HostData, PolicySource};
 pub use error::{EngineError, LoadError};
 pub use history::{History, RecordedHistory};
-pub use measure::LoadTimes;
+pub use measure::{LoadTimes, OPT_LEVEL};
 pub use policy::{Evaluation, Mode, Policy};
 pub use trace::{HostCall, Traced};

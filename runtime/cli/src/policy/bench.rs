@@ -115,7 +115,7 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
     let module = suite::read_module(&module)?;
     let subjects = match (&args.ledger, folder) {
         (Some(ledger), _) => bench_ledger::subjects(ledger, args, &Sha256::of(&module))?,
-        (None, Some(folder)) => from_cases(&folder)?,
+        (None, Some(folder)) => from_cases(&folder, suite::limits(&module))?,
         (None, None) => {
             return Err(report::usage("name the requests: --cases DIR, --ledger FILE, or the folder of a policy"));
         }
@@ -140,12 +140,12 @@ fn component(args: &BenchArgs) -> anyhow::Result<(String, PathBuf, Option<PathBu
     Ok((name, args.policy.clone(), args.cases.clone()))
 }
 
-fn from_cases(folder: &std::path::Path) -> anyhow::Result<Subjects> {
+fn from_cases(folder: &std::path::Path, limits: Limits) -> anyhow::Result<Subjects> {
     let mut subjects = Subjects { source: "cases", ..Subjects::default() };
     for case in cases::read(folder)? {
         let past = case.past.map_or(Past::None, |past| Past::Decisions(Arc::new(past)));
         let subject = Subject { name: case.name, request: case.request, past };
-        subjects.add(case.settings, case.data, suite::limits(), subject);
+        subjects.add(case.settings, case.data, limits, subject);
     }
     Ok(subjects)
 }

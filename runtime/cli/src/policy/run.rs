@@ -70,7 +70,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     let module = suite::read_module(&args.module)?;
     let given = given(args)?;
     let engine = cache::engine(&args.cache)?;
-    let limits = suite::limits();
+    let limits = suite::limits(&module);
     let name = args.module.file_stem().unwrap_or_default().to_string_lossy();
     let source = PolicySource {
         name: &name,
