@@ -1,5 +1,4 @@
-//! Lists the SDKs and templates that `policy new` writes, so that they are part of the command; and keeps how this command is
-//! optimised, so that `policy bench` can say what it measures with.
+//! Lists the SDKs and templates that `policy new` writes, so that they are part of the command.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -23,8 +22,6 @@ const PARTS: [&str; 13] = [
 
 fn main() -> std::io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
-    let level = std::env::var("OPT_LEVEL").unwrap_or_default();
-    println!("cargo::rustc-env=PORTCULLIS_OPT_LEVEL={level}");
     let root = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("../../policies-sdk");
     let mut files = vec![root.join("rust/Cargo.toml")];
     for part in PARTS {

@@ -36,7 +36,7 @@ pub use child::{CompileIn, CompileLimits};
 pub use engine::{Effort, Engine, EngineOptions, HostData, PolicySource};
 pub use error::{EngineError, LoadError};
 pub use history::{History, RecordedHistory};
-pub use measure::LoadTimes;
+pub use measure::{LoadTimes, OPT_LEVEL};
 pub use policy::{Evaluation, Mode, Policy};
 pub use trace::{HostCall, Traced};
 

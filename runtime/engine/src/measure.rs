@@ -9,6 +9,9 @@ use crate::error::LoadError;
 use crate::runner::{Budget, fuel_used};
 use crate::{Engine, PolicySource, snapshot};
 
+/// The optimisation level that this crate was built with: `0` to `3`, `s` or `z`. Releases have `3`.
+pub const OPT_LEVEL: &str = env!("PORTCULLIS_ENGINE_OPT_LEVEL");
+
 /// The cost of each part. [`Engine::load`] also compares the snapshot with the module and writes the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoadTimes {

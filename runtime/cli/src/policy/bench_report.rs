@@ -50,7 +50,7 @@ struct Build {
     version: &'static str,
     /// `release` or `debug`, by its assertions.
     profile: &'static str,
-    /// Of this command; 3 is what releases have.
+    /// Of the engine; 3 is what releases have.
     opt_level: &'static str,
     system: &'static str,
     architecture: &'static str,
@@ -97,7 +97,7 @@ impl Build {
         Build {
             version: env!("CARGO_PKG_VERSION"),
             profile: if cfg!(debug_assertions) { "debug" } else { "release" },
-            opt_level: env!("PORTCULLIS_OPT_LEVEL"),
+            opt_level: portcullis_engine::OPT_LEVEL,
             system: std::env::consts::OS,
             architecture: std::env::consts::ARCH,
             processors: processors(),
