@@ -22,7 +22,8 @@ pub struct Plan {
     action: usize,
     resource: Who,
     context: Record,
-    types: BTreeMap<String, String>,
+    /// Parsed at load: Cedar's parser takes most of an evaluation.
+    types: BTreeMap<String, EntityTypeName>,
     action_type: EntityTypeName,
 }
 
@@ -74,12 +75,16 @@ impl Plan {
         let resource = who(&settings.resource, "resource", &mut pointers);
         let action = place(&mut pointers, "/action/name".into());
         let context = record(settings.context.as_ref(), "/context", &mut pointers);
-        for name in settings.types.values() {
-            problems.extend(type_name(name).err().map(|message| Problem::new("/types", message)));
+        let mut types = BTreeMap::new();
+        for (name, cedar) in &settings.types {
+            match type_name(cedar) {
+                Ok(cedar) => _ = types.insert(name.clone(), cedar),
+                Err(message) => problems.push(Problem::new("/types", message)),
+            }
         }
         match type_name(&settings.action_type) {
             Ok(action_type) if problems.is_empty() => {
-                Ok(Plan { pointers, principal, action, resource, context, types: settings.types.clone(), action_type })
+                Ok(Plan { pointers, principal, action, resource, context, types, action_type })
             }
             Ok(_) => Err(problems),
             Err(message) => {
@@ -118,8 +123,10 @@ impl Plan {
 
     fn uid(&self, who: &Who, fields: &Fields) -> Result<EntityUid, Refusal> {
         let named = self.text(who.kind, fields)?;
-        let kind = self.types.get(named).map_or(named, String::as_str);
-        let kind = type_name(kind).map_err(|message| Refusal::Unfit { at: self.pointer(who.kind), message })?;
+        let kind = match self.types.get(named) {
+            Some(kind) => kind.clone(),
+            None => type_name(named).map_err(|message| Refusal::Unfit { at: self.pointer(who.kind), message })?,
+        };
         Ok(EntityUid::from_type_name_and_id(kind, EntityId::new(self.text(who.id, fields)?)))
     }
 

@@ -83,7 +83,9 @@ fn what_the_schema_does_not_know_is_refused_with_its_place() {
         "schema": SCHEMA
     }));
     assert!(said.contains("rool"), "{said}");
-    let said = refused(&json!({"policies": {"a.cedar": "permit (principal, action, resource);"}, "schema": "entity User = {"}));
+    let said = refused(
+        &json!({"policies": {"a.cedar": "permit (principal, action, resource);"}, "schema": "entity User = {"}),
+    );
     assert!(said.contains("/schema") && said.contains("schema:1:"), "{said}");
     let said = refused(&json!({
         "policies": {"a.cedar": "permit (principal, action, resource);"}, "schema": SCHEMA,
@@ -132,6 +134,7 @@ fn only_the_named_fields_are_inputs() {
     let settings = json!({"policies": {"a": "permit (principal, action, resource);"},
         "context": {"environment": "/context/environment"}, "principal": {"attributes": {}}, "resource": {"attributes": {}}});
     let configured = Configured::<Policy>::new(&settings.to_string()).unwrap_or_else(|problems| panic!("{problems:?}"));
-    let pointers = ["/subject/type", "/subject/id", "/resource/type", "/resource/id", "/action/name", "/context/environment"];
+    let pointers =
+        ["/subject/type", "/subject/id", "/resource/type", "/resource/id", "/action/name", "/context/environment"];
     assert_eq!(configured.pointers(), pointers);
 }
