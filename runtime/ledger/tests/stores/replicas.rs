@@ -307,11 +307,14 @@ impl Running {
     }
 
     fn read(&mut self) {
-        for line in self.lines.try_iter() {
-            self.writes |= line == "writes";
-            if let Some((index, n)) = line.strip_prefix("ack ").and_then(|rest| rest.split_once(' ')) {
-                self.acknowledged.push((index.parse().unwrap(), n.parse().unwrap()));
-            }
+        let lines: Vec<String> = self.lines.try_iter().collect();
+        lines.iter().for_each(|line| self.said(line));
+    }
+
+    fn said(&mut self, line: &str) {
+        self.writes |= line == "writes";
+        if let Some((index, n)) = line.strip_prefix("ack ").and_then(|rest| rest.split_once(' ')) {
+            self.acknowledged.push((index.parse().unwrap(), n.parse().unwrap()));
         }
     }
 
@@ -330,8 +333,23 @@ impl Running {
     fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        std::thread::sleep(Duration::from_millis(50));
-        self.read();
+        // To the end of what it said.
+        while let Ok(line) = self.lines.recv() {
+            self.said(&line);
+        }
+    }
+}
+
+/// Which of them writes.
+fn writer(running: &mut [Running]) -> usize {
+    let start = Instant::now();
+    loop {
+        running.iter_mut().for_each(Running::read);
+        if let Some(at) = running.iter().position(|replica| replica.writes) {
+            return at;
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "nobody writes");
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -348,14 +366,13 @@ fn whoever_writes_is_killed_and_nothing_is_lost_or_doubled() {
     let mut dead = Vec::new();
     for _ in 0..2 {
         running.iter_mut().for_each(|replica| replica.more(30));
-        let at = running.iter().position(|replica| replica.writes).expect("one of them writes");
+        let at = writer(&mut running);
         let mut writer = running.remove(at);
         writer.kill();
         dead.push(writer);
     }
     let mut last = running.remove(0);
     last.more(30);
-    assert!(last.writes);
     last.kill();
     dead.push(last);
     let mut stored: BTreeMap<u64, u64> = BTreeMap::new();
