@@ -173,6 +173,7 @@ pub(crate) fn encode_answer(answer: &Result<Appended, StoreError>) -> Result<Vec
         Ok(Appended::HistoryChanged { question, now }) => {
             Answer::HistoryChanged { question: *question, now: AnswerRow::of(now) }
         }
+        Err(StoreError::Refused { problem }) => Answer::Refused { problem: problem.clone() },
         Err(error) => Answer::Refused { problem: error.to_string() },
     };
     serde_json::to_vec(&row).map_err(|error| StoreError::damaged(error.to_string()))
