@@ -69,7 +69,6 @@ impl KeyChain {
     }
 
     /// Every key, the oldest first.
-    #[must_use]
     pub fn keys(&self) -> impl Iterator<Item = &VerifierKey> {
         self.earlier.iter().map(|(key, _)| key).chain([&self.current])
     }

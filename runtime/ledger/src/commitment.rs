@@ -63,6 +63,13 @@ pub fn keyed_digest(key: &[u8; 32], bytes: &[u8]) -> Sha256 {
     Sha256::from_bytes(mac.finalize().into_bytes().into())
 }
 
+/// Whether that is the [`keyed_digest`], compared in a time that says nothing of where it differs.
+pub(crate) fn is_keyed_digest(key: &[u8; 32], bytes: &[u8], found: &[u8]) -> bool {
+    let mut block = [0; 64];
+    block.iter_mut().zip(key).for_each(|(byte, key)| *byte = *key);
+    Hmac::<sha2::Sha256>::new(&block.into()).chain_update(bytes).verify_slice(found).is_ok()
+}
+
 impl Serialize for Salt {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&base64::encode(&self.0))

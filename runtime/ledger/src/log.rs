@@ -12,6 +12,7 @@ use crate::reader::Reader;
 use crate::replica::{Candidate, Replica, Submitter};
 use crate::rotate::{self, KEY_ROTATED};
 use crate::sequencer::{Appended, Job, Sequencer, Shared, Work, sign_edge, used};
+use crate::store::postgres::submitted::Seal;
 use crate::store::postgres::{Postgres, PostgresOptions, PostgresReaders};
 use crate::store::sqlite::{Sqlite, SqliteOptions, SqliteReaders, WriterLock, beside};
 use crate::store::{Entry, Idempotency, Identity, Listen, OpenReader, ReadStore, Store};
@@ -163,7 +164,8 @@ impl Ledger {
         let note = reader.with(|store| store.checkpoint())?.unwrap_or_default();
         let shared = Arc::new(Shared::new(reader.size()?, note));
         let (queue, jobs) = sync_channel(options.max_queue.max(1));
-        let submitter = Submitter::new(place.clone(), options.submit_wait, options.max_batch.max(1));
+        let submitter =
+            Submitter::new(place.clone(), Seal::new(&file.secret), options.submit_wait, options.max_batch.max(1));
         let submitter = spawn("ledger-submitter", move || submitter.run(&jobs))?;
         Ok(Ledger {
             queue: Some(queue),
@@ -227,7 +229,8 @@ impl Ledger {
         let size = edge.size();
         let shared = Arc::new(Shared::new(size, note));
         let (queue, jobs) = sync_channel(options.max_queue.max(1));
-        let sequencer = Sequencer::new(store, edge, key, Arc::clone(&shared), options.max_batch.max(1));
+        let sequencer =
+            Sequencer::new(store, edge, key, Arc::clone(&shared), Seal::new(&secret), options.max_batch.max(1));
         let sequencer = spawn("ledger-sequencer", move || sequencer.run(&jobs))?;
         let publisher = {
             let (shared, readers) = (Arc::clone(&shared), Arc::clone(&readers));
@@ -302,7 +305,7 @@ impl Ledger {
         let Some(queue) = &self.queue else {
             return Err(closed());
         };
-        match queue.try_send(Work::Append(Job { entry, answer, next_key })) {
+        match queue.try_send(Work::Append(Box::new(Job { entry, answer, next_key }))) {
             Ok(()) => Ok(answered),
             Err(TrySendError::Full(_)) => Err(StoreError::Overloaded { queued: self.max_queue }),
             Err(TrySendError::Disconnected(_)) => self.shared.check().and(Err(closed())),

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::log::{check_prefix, edge_of, spawn};
 use crate::sequencer::{Appended, Job, Work};
-use crate::store::postgres::submitted::{Answered, encode_entry};
+use crate::store::postgres::submitted::{Answered, ENTRY, Seal, encode_entry};
 use crate::store::postgres::{Postgres, PostgresOptions};
 use crate::store::{ReadStore as _, Role};
 use crate::store_error::StoreError;
@@ -160,6 +160,7 @@ impl Copies {
 /// Submits entries, and tells the callers what became of them. One connection for all of them.
 pub(crate) struct Submitter {
     place: PostgresOptions,
+    seal: Seal,
     wait: Duration,
     max_batch: usize,
     connection: Option<Postgres>,
@@ -176,8 +177,8 @@ struct Outstanding {
 const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 
 impl Submitter {
-    pub(crate) fn new(place: PostgresOptions, wait: Duration, max_batch: usize) -> Submitter {
-        Submitter { place, wait, max_batch, connection: None, outstanding: HashMap::new() }
+    pub(crate) fn new(place: PostgresOptions, seal: Seal, wait: Duration, max_batch: usize) -> Submitter {
+        Submitter { place, seal, wait, max_batch, connection: None, outstanding: HashMap::new() }
     }
 
     /// Runs until every sender is gone and everything is answered.
@@ -209,7 +210,7 @@ impl Submitter {
             match encode_entry(&entry) {
                 Ok(row) => {
                     let id = Uuid::now_v7();
-                    rows.push((id, row));
+                    rows.push((id, self.seal.put(ENTRY, &id, &row)));
                     let leaf = entry.event.leaf;
                     self.outstanding.insert(id, Outstanding { leaf, since: Instant::now(), answer });
                 }
@@ -232,9 +233,10 @@ impl Submitter {
         let late: Vec<Uuid> =
             self.outstanding.iter().filter(|(_, one)| one.since.elapsed() >= self.wait).map(|(id, _)| *id).collect();
         let waited_ms = u64::try_from(self.wait.as_millis()).unwrap_or(u64::MAX);
+        let seal = self.seal.clone();
         let connection = self.connection()?;
         connection.heard(LOOK_INTERVAL)?;
-        let answers = connection.answers(&ids)?;
+        let answers = connection.answers(&ids, &seal)?;
         let withdrawn = if late.is_empty() { Vec::new() } else { connection.withdraw(&late)? };
         let mut told = Vec::with_capacity(answers.len());
         for (id, answer) in answers {
@@ -273,7 +275,7 @@ impl Submitter {
 
 fn job(work: Work) -> Option<Job> {
     match work {
-        Work::Append(job) => Some(job),
+        Work::Append(job) => Some(*job),
         Work::Look => None,
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::log::check_bounds;
 use crate::rotate::KEY_ROTATED;
-use crate::store::postgres::submitted::{decode_entry, encode_answer};
+use crate::store::postgres::submitted::{ANSWER, ENTRY, Seal, decode_entry, encode_answer};
 use crate::store::{Entry, HistoryAnswer, Idempotency, ReadStore, Role, Store, StoredPayload};
 use crate::store_error::StoreError;
 use crate::{Checkpoint, Edge, Sha256, SigningKey, leaf_hash, node_position};
@@ -65,7 +65,7 @@ pub(crate) struct Job {
 /// What a sequencer is asked to do.
 pub(crate) enum Work {
     /// Append an entry.
-    Append(Job),
+    Append(Box<Job>),
     /// Look for what others submitted.
     Look,
 }
@@ -135,6 +135,7 @@ pub(crate) struct Sequencer {
     edge: Edge,
     key: SigningKey,
     shared: Arc<Shared>,
+    seal: Seal,
     max_batch: usize,
     scrub_pending: bool,
     /// Digests whose bytes are known to be stored.
@@ -150,9 +151,10 @@ impl Sequencer {
         edge: Edge,
         key: SigningKey,
         shared: Arc<Shared>,
+        seal: Seal,
         max_batch: usize,
     ) -> Sequencer {
-        Sequencer { store, edge, key, shared, max_batch, scrub_pending: false, known: HashSet::new() }
+        Sequencer { store, edge, key, shared, seal, max_batch, scrub_pending: false, known: HashSet::new() }
     }
 
     /// Runs until every sender is gone and the queue is empty. The store comes back so that it is closed last.
@@ -160,7 +162,7 @@ impl Sequencer {
         while let Ok(first) = queue.recv() {
             let mut batch = Vec::new();
             if let Work::Append(job) = first {
-                batch.push(job);
+                batch.push(*job);
             }
             // A batch ends with a hand-over: what is signed by both keys ends with its event.
             while batch.len() < self.max_batch
@@ -168,7 +170,7 @@ impl Sequencer {
                 && let Ok(work) = queue.try_recv()
             {
                 if let Work::Append(job) = work {
-                    batch.push(job);
+                    batch.push(*job);
                 }
             }
             self.batch(batch);
@@ -211,7 +213,10 @@ impl Sequencer {
         };
         let mut told = Vec::with_capacity(submitted.len());
         for (id, row) in submitted {
-            let answer = match decode_entry(&row).and_then(|entry| check_entry(&entry).map(|()| entry)) {
+            let row =
+                self.seal.open(ENTRY, &id, &row).ok_or_else(|| "no replica of this ledger submitted it".to_owned());
+            let entry = row.and_then(decode_entry).and_then(|entry| check_entry(&entry).map(|()| entry));
+            let answer = match entry {
                 Ok(entry) => {
                     let answer = place(self.store.as_mut(), &mut edge, &mut self.known, &entry)?;
                     erased |= matches!(answer, Ok(Appended::Committed(_))) && entry.erases.is_some();
@@ -219,7 +224,7 @@ impl Sequencer {
                 }
                 Err(problem) => Err(StoreError::refused(problem)),
             };
-            told.push((id, encode_answer(&answer)?));
+            told.push((id, self.seal.put(ANSWER, &id, &encode_answer(&answer)?)));
         }
         if edge.size() == self.edge.size() && told.is_empty() {
             self.store.rollback()?;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -404,7 +405,11 @@ impl Disk {
     fn write(&self, folder: &Path, kept: Kept) {
         // The WAL's index is shared memory, made anew from the WAL.
         let names: BTreeSet<&String> = self.0.keys().filter(|name| !name.ends_with("-shm")).collect();
-        names.into_iter().for_each(|name| std::fs::write(folder.join(name), self.0[name].content(kept)).unwrap());
+        for name in names {
+            let mut options = std::fs::OpenOptions::new();
+            let mut file = options.write(true).create_new(true).mode(0o600).open(folder.join(name)).unwrap();
+            file.write_all(&self.0[name].content(kept)).unwrap();
+        }
     }
 }
 

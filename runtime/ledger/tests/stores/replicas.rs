@@ -185,40 +185,54 @@ fn what_nobody_writes_is_taken_back() {
     assert_eq!(Site::verify(&site, &[site.copy("two")]).size, 1);
 }
 
-/// What is no entry, or one that no caller may bring, is answered, and stops nobody.
+/// Whoever can write to the database has nothing appended, and tells no replica that its entry is durable.
 #[test]
-fn a_malformed_submission_is_refused() {
+fn rows_that_no_replica_sealed_are_not_believed() {
     let Some(server) = Server::start() else { return };
-    let site = Site::new(&server, "ledger");
+    let mut site = Site::new(&server, "ledger");
+    site.options.lease = Duration::from_secs(3600);
     let replica = site.join("one").unwrap();
     let mut admin = postgres::Client::connect(&site.options.connection, postgres::NoTls).unwrap();
-    for entry in [
-        &b""[..],
-        b"{}",
-        b"not json",
-        br#"{"leaf":"e30=","blobs":[],"request":null,"decision":null,"idempotency":null,"history":[],"references":[]}"#,
-    ] {
+    for n in 0..3u8 {
         let text = "INSERT INTO ledger.pending(id, entry, submitted_by, ends) \
-                    VALUES (gen_random_uuid()::text::bytea, $1, 'x', clock_timestamp() + interval '1 minute')";
-        assert!(admin.execute(text, &[&entry]).is_ok());
-        // A row whose id is no id is the database's damage, not a submission: made right again.
-        admin
-            .execute("UPDATE ledger.pending SET id = decode(md5(no::text), 'hex') WHERE length(id) <> 16", &[])
-            .unwrap();
+                    VALUES ($1, $2, 'x', clock_timestamp() + interval '1 minute')";
+        admin.execute(text, &[&[n; 16].as_slice(), &vec![n; 40 * usize::from(n)]]).unwrap();
     }
-    let answered = (0..100).any(|_| {
+    let left = |admin: &mut postgres::Client| -> i64 {
+        admin.query_one("SELECT count(*) FROM ledger.pending WHERE answer IS NULL", &[]).unwrap().get(0)
+    };
+    assert!((0..100).any(|_| {
         std::thread::sleep(Duration::from_millis(50));
-        let left: i64 =
-            admin.query_one("SELECT count(*) FROM ledger.pending WHERE answer IS NULL", &[]).unwrap().get(0);
-        left == 0
-    });
-    assert!(answered);
-    let refused: i64 = admin
-        .query_one("SELECT count(*) FROM ledger.pending WHERE convert_from(answer, 'UTF8') LIKE '%refused%'", &[])
-        .unwrap()
-        .get(0);
-    assert_eq!(refused, 4);
+        left(&mut admin) == 0
+    }));
+    assert_eq!(replica.reader().unwrap().size().unwrap(), 0);
     assert!(matches!(replica.append(decision(1)), Ok(Appended::Committed(commit)) if commit.index == 0));
+    drop(replica);
+
+    // Nobody writes, and somebody answers in the place of who should: with the answer to another submission.
+    let replica = {
+        let _writer = site.join("one").unwrap();
+        site.join("two").unwrap()
+    };
+    admin
+        .execute("UPDATE ledger.lease SET ends = clock_timestamp() + interval '1 hour', epoch = epoch + 1", &[])
+        .unwrap();
+    let answer: Vec<u8> =
+        admin.query_one("SELECT answer FROM ledger.pending WHERE length(answer) > 32 LIMIT 1", &[]).unwrap().get(0);
+    let answered = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| replica.append(decision(2)));
+        while !waiting.is_finished() {
+            admin.execute("UPDATE ledger.pending SET answer = $1 WHERE answer IS NULL", &[&answer]).unwrap();
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        waiting.join().unwrap()
+    });
+    match answered {
+        Err(StoreError::Database { message, .. }) => {
+            assert!(message.contains("no replica of this ledger gave"), "{message}")
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 const SITE: &str = "PORTCULLIS_REPLICA";
@@ -269,6 +283,14 @@ struct Running {
     writes: bool,
 }
 
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Killed or not: it does not outlive the test.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 impl Running {
     fn start(site: &Site, name: &str, first: u64) -> Running {
         let text = format!("{}|{}|{name}|{first}", site.options.connection, site.files.path().display());
@@ -285,11 +307,14 @@ impl Running {
     }
 
     fn read(&mut self) {
-        for line in self.lines.try_iter() {
-            self.writes |= line == "writes";
-            if let Some((index, n)) = line.strip_prefix("ack ").and_then(|rest| rest.split_once(' ')) {
-                self.acknowledged.push((index.parse().unwrap(), n.parse().unwrap()));
-            }
+        let lines: Vec<String> = self.lines.try_iter().collect();
+        lines.iter().for_each(|line| self.said(line));
+    }
+
+    fn said(&mut self, line: &str) {
+        self.writes |= line == "writes";
+        if let Some((index, n)) = line.strip_prefix("ack ").and_then(|rest| rest.split_once(' ')) {
+            self.acknowledged.push((index.parse().unwrap(), n.parse().unwrap()));
         }
     }
 
@@ -308,8 +333,23 @@ impl Running {
     fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        std::thread::sleep(Duration::from_millis(50));
-        self.read();
+        // To the end of what it said.
+        while let Ok(line) = self.lines.recv() {
+            self.said(&line);
+        }
+    }
+}
+
+/// Which of them writes.
+fn writer(running: &mut [Running]) -> usize {
+    let start = Instant::now();
+    loop {
+        running.iter_mut().for_each(Running::read);
+        if let Some(at) = running.iter().position(|replica| replica.writes) {
+            return at;
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "nobody writes");
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -326,14 +366,13 @@ fn whoever_writes_is_killed_and_nothing_is_lost_or_doubled() {
     let mut dead = Vec::new();
     for _ in 0..2 {
         running.iter_mut().for_each(|replica| replica.more(30));
-        let at = running.iter().position(|replica| replica.writes).expect("one of them writes");
+        let at = writer(&mut running);
         let mut writer = running.remove(at);
         writer.kill();
         dead.push(writer);
     }
     let mut last = running.remove(0);
     last.more(30);
-    assert!(last.writes);
     last.kill();
     dead.push(last);
     let mut stored: BTreeMap<u64, u64> = BTreeMap::new();

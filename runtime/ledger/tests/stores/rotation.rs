@@ -160,27 +160,28 @@ fn a_key_speaks_for_its_time_only() {
 /// The event, the hand-over, or both, as somebody without the key before would have to make them.
 #[test]
 fn a_forged_rotation_is_found_and_does_not_open() {
-    let forge: [(&str, &dyn Fn(&Connection, &[SigningKey; 3])); 5] = [
-        ("no hand-over", &|db, _| {
+    type Forge = fn(&Connection, &[SigningKey; 3]);
+    let forge: [(&str, Forge); 5] = [
+        ("no hand-over", |db, _| {
             assert_eq!(db.execute("DELETE FROM checkpoint WHERE no = 7", []).unwrap(), 1);
         }),
-        ("a hand-over without an event", &|db, keys| {
+        ("a hand-over without an event", |db, keys| {
             let note = Checkpoint::new(keys[2].verifier().name(), 3, portcullis_ledger::leaf_hash(b"")).unwrap();
             db.execute("INSERT INTO checkpoint(no, note) VALUES (3, ?1)", [note.sign(&keys[2]).unwrap()]).unwrap();
         }),
-        ("a hand-over that only the next key signed", &|db, _| {
+        ("a hand-over that only the next key signed", |db, _| {
             let note: String = db.query_row("SELECT note FROM checkpoint WHERE no = 7", [], |row| row.get(0)).unwrap();
             let (text, signatures) = note.rsplit_once("\n\n").unwrap();
             let (_, next) = signatures.split_once('\n').unwrap();
             db.execute("UPDATE checkpoint SET note = ?1 WHERE no = 7", [format!("{text}\n\n{next}")]).unwrap();
         }),
-        ("a hand-over that only the key before signed", &|db, _| {
+        ("a hand-over that only the key before signed", |db, _| {
             let note: String = db.query_row("SELECT note FROM checkpoint WHERE no = 7", [], |row| row.get(0)).unwrap();
             let (text, signatures) = note.rsplit_once("\n\n").unwrap();
             let (before, _) = signatures.split_once('\n').unwrap();
             db.execute("UPDATE checkpoint SET note = ?1 WHERE no = 7", [format!("{text}\n\n{before}\n")]).unwrap();
         }),
-        ("another first key", &|db, keys| {
+        ("another first key", |db, keys| {
             let other = SigningKey::from_seed(keys[0].verifier().name(), &[4; 32]).unwrap();
             db.execute("UPDATE meta SET value = ?1 WHERE no = 2", [other.verifier().to_string()]).unwrap();
         }),

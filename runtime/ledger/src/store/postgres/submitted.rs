@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{Postgres, failed, get};
 use crate::base64::Base64;
-use crate::commitment::Salt;
+use crate::commitment::{Salt, is_keyed_digest, keyed_digest};
 use crate::event::Event;
 use crate::sequencer::{Appended, Commit};
 use crate::store::{Blob, Entry, HistoryAnswer, HistoryQuery, Idempotency, Payload};
@@ -75,6 +75,37 @@ pub(crate) enum Answered {
     /// It can never be appended.
     Refused(String),
 }
+
+/// What replicas and the writer seal rows with: derived from what only they have, so that whoever can write to the database
+/// can neither have an event signed that no replica brought, nor tell a replica that its entry is durable.
+#[derive(Clone)]
+pub(crate) struct Seal(Sha256);
+
+impl Seal {
+    pub(crate) fn new(secret: &Sha256) -> Seal {
+        Seal(keyed_digest(secret.as_bytes(), b"portcullis submission 1"))
+    }
+
+    /// The bytes behind their seal. `what` and `id` are sealed too: no row is another one.
+    pub(crate) fn put(&self, what: &str, id: &Uuid, bytes: &[u8]) -> Vec<u8> {
+        let seal = keyed_digest(self.0.as_bytes(), &sealed(what, id, bytes));
+        [seal.as_bytes(), bytes].concat()
+    }
+
+    /// The bytes, where the seal is right.
+    pub(crate) fn open<'r>(&self, what: &str, id: &Uuid, row: &'r [u8]) -> Option<&'r [u8]> {
+        let (seal, bytes) = row.split_first_chunk::<32>()?;
+        is_keyed_digest(self.0.as_bytes(), &sealed(what, id, bytes), seal).then_some(bytes)
+    }
+}
+
+fn sealed(what: &str, id: &Uuid, bytes: &[u8]) -> Vec<u8> {
+    [what.as_bytes(), b"\n", id.as_bytes(), bytes].concat()
+}
+
+/// What is sealed.
+pub(crate) const ENTRY: &str = "entry";
+pub(crate) const ANSWER: &str = "answer";
 
 pub(crate) fn encode_entry(entry: &Entry) -> Result<Vec<u8>, StoreError> {
     let payload = |payload: &Payload| PayloadRow { salt: payload.salt.clone(), bytes: Base64(payload.bytes.clone()) };
@@ -142,6 +173,7 @@ pub(crate) fn encode_answer(answer: &Result<Appended, StoreError>) -> Result<Vec
         Ok(Appended::HistoryChanged { question, now }) => {
             Answer::HistoryChanged { question: *question, now: AnswerRow::of(now) }
         }
+        Err(StoreError::Refused { problem }) => Answer::Refused { problem: problem.clone() },
         Err(error) => Answer::Refused { problem: error.to_string() },
     };
     serde_json::to_vec(&row).map_err(|error| StoreError::damaged(error.to_string()))
@@ -197,12 +229,14 @@ impl Postgres {
     }
 
     /// The answers that are there, of submissions with these ids.
-    pub(crate) fn answers(&mut self, ids: &[Uuid]) -> Result<Vec<(Uuid, Answered)>, StoreError> {
+    pub(crate) fn answers(&mut self, ids: &[Uuid], seal: &Seal) -> Result<Vec<(Uuid, Answered)>, StoreError> {
         let ids: Vec<&[u8]> = ids.iter().map(|id| id.as_bytes().as_slice()).collect();
         let text = "SELECT id, answer FROM pending WHERE id = ANY($1) AND answer IS NOT NULL";
         self.many(text, &[&ids], |row| {
-            let answer: Vec<u8> = get(row, 1)?;
-            Ok((id_of(get(row, 0)?)?, decode_answer(&answer)?))
+            let (id, answer): (Uuid, Vec<u8>) = (id_of(get(row, 0)?)?, get(row, 1)?);
+            let answer = seal.open(ANSWER, &id, &answer);
+            let answer = answer.ok_or_else(|| StoreError::damaged("an answer that no replica of this ledger gave"))?;
+            Ok((id, decode_answer(answer)?))
         })
     }
 
@@ -255,4 +289,34 @@ impl Postgres {
 
 fn id_of(bytes: Vec<u8>) -> Result<Uuid, StoreError> {
     Uuid::from_slice(&bytes).map_err(|_| StoreError::damaged("a submission's id has not 16 bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seal_is_of_one_row_of_one_ledger() {
+        let (seal, other) = (Seal::new(&Sha256::of(b"one")), Seal::new(&Sha256::of(b"two")));
+        let (id, id_of_other) = (Uuid::from_bytes([1; 16]), Uuid::from_bytes([2; 16]));
+        let row = seal.put(ENTRY, &id, b"bytes");
+        assert_eq!(seal.open(ENTRY, &id, &row), Some(&b"bytes"[..]));
+        assert_eq!(other.open(ENTRY, &id, &row), None);
+        assert_eq!(seal.open(ANSWER, &id, &row), None);
+        assert_eq!(seal.open(ENTRY, &id_of_other, &row), None);
+        for at in 0..row.len() {
+            let mut changed = row.clone();
+            changed[at] ^= 1;
+            assert_eq!(seal.open(ENTRY, &id, &changed), None);
+            assert_eq!(seal.open(ENTRY, &id, &row[..at]), None);
+        }
+    }
+
+    #[test]
+    fn what_is_no_entry_is_told() {
+        let empty = r#"{"leaf":"e30=","blobs":[],"request":null,"decision":null,"idempotency":null,"history":[],"references":[]}"#;
+        for bytes in ["", "{}", "not json", empty] {
+            assert!(decode_entry(bytes.as_bytes()).is_err(), "{bytes}");
+        }
+    }
 }
