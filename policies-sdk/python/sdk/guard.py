@@ -2,6 +2,7 @@
 
 import builtins
 import contextlib
+import datetime
 import random
 import sys
 import time
@@ -14,6 +15,12 @@ def _refuse(name, instead):
     return refused
 
 
+class _DateTime(datetime.datetime):
+    now = classmethod(_refuse("datetime.now", "declare the input /now"))
+    utcnow = now
+    today = now
+
+
 @contextlib.contextmanager
 def building():
     """Replaces clock and randomness before the policy's own modules can take references to them."""
@@ -24,6 +31,7 @@ def building():
     time.sleep = _refuse("time.sleep", "a policy answers at once")
     for name in ("random", "randint", "randrange", "choice", "choices", "shuffle", "sample", "uniform", "getrandbits"):
         setattr(random, name, _refuse(f"random.{name}", varies))
+    datetime.datetime = _DateTime
     random.SystemRandom = _refuse("random.SystemRandom", varies)
     with contextlib.suppress(ImportError):
         import os

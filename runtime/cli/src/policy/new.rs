@@ -133,15 +133,9 @@ fn places(language: Language) -> &'static [(&'static str, &'static str)] {
 fn limits(language: Language) -> (String, String) {
     let limits: &[(&str, u64)] = match language {
         Language::Rust | Language::C => &[],
-        Language::Go => &[("fuel", 50_000_000), ("memory-mib", 64), ("time-ms", 1_000)],
-        Language::Javascript | Language::Typescript => &[("fuel", 100_000_000), ("memory-mib", 64), ("time-ms", 1_000)],
-        Language::Python => &[
-            ("configure-fuel", 10_000_000_000),
-            ("fuel", 100_000_000),
-            ("instances", 48),
-            ("memory-mib", 128),
-            ("time-ms", 1_000),
-        ],
+        Language::Go => &[("memory-mib", 64), ("time-ms", 500)],
+        Language::Javascript | Language::Typescript => &[("fuel", 50_000_000), ("memory-mib", 64), ("time-ms", 500)],
+        Language::Python => &[("fuel", 50_000_000), ("instances", 48), ("memory-mib", 64), ("time-ms", 500)],
     };
     if limits.is_empty() {
         return Default::default();

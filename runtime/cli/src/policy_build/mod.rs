@@ -110,8 +110,8 @@ fn other(options: &BuildOptions, language: Language) -> anyhow::Result<BuiltComp
         (None, folder) => folder.as_ref().unwrap_or(&options.folder).join(format!("{name}.wasm")),
     };
     write(&path, &bytes).with_context(|| format!("cannot write {}", path.display()))?;
-    if language == Language::Python {
-        progress::say("note: two builds of a Python policy differ in their bytes; ship this file, and pin its sha256");
+    if matches!(language, Language::Javascript | Language::Typescript | Language::Python) {
+        progress::say("note: two builds in this language differ in their bytes; ship this file, and pin its sha256");
     }
     Ok(BuiltComponent { name, path, bytes: bytes.len(), sha256: Sha256::of(&bytes) })
 }

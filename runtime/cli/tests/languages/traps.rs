@@ -32,7 +32,7 @@ fn changed(
         }),
         settings: serde_json::json!({"protected": ["production"]}),
     };
-    let cases = ["log", "clock", "random", "throw", "late", "deploy"].map(case);
+    let cases = ["log", "clock", "date", "random", "throw", "late", "deploy"].map(case);
     Some((warnings, said(&site.engine(), &module, &cases)))
 }
 
@@ -81,6 +81,8 @@ fn python_has_no_clock_no_randomness_and_no_late_imports() {
         log(\"hello\")
     if action == \"clock\":
         return allow(CODE, str(time.time()))
+    if action == \"date\":
+        return allow(CODE, str(datetime.datetime.now()))
     if action == \"random\":
         return allow(CODE, str(random.random()))
     if action == \"throw\":
@@ -91,10 +93,11 @@ fn python_has_no_clock_no_randomness_and_no_late_imports() {
     let changes = [
         ("if action != \"deploy\":", branches),
         ("integer, text, warn\n", "integer, log, text, warn\n"),
-        ("from sdk.portcullis", "import random\nimport time\n\nfrom sdk.portcullis"),
+        ("from sdk.portcullis", "import datetime\nimport random\nimport time\n\nfrom sdk.portcullis"),
     ];
     let Some((_, said)) = changed(&site, "python", "policy.py", &changes) else { return };
     assert_fault(&said, "clock", "time.time is not there in a policy: declare the input /now");
+    assert_fault(&said, "date", "datetime.now is not there in a policy");
     assert_fault(&said, "random", "random.random is not there in a policy");
     assert_fault(&said, "throw", "KeyError: 'on purpose'");
     assert_fault(&said, "late", "import fractions at the top of policy.py");
