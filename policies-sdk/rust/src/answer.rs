@@ -192,27 +192,6 @@ impl<T: Into<Answer>> IntoAnswer for Result<T, String> {
     }
 }
 
-impl Outcome {
-    /// The outcome's name: `allow`, `warn`, `defer`, `acknowledge`, `escalate`, `deny`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Outcome::Deny => "deny",
-            Outcome::Escalate => "escalate",
-            Outcome::Acknowledge => "acknowledge",
-            Outcome::Defer => "defer",
-            Outcome::Warn => "warn",
-            Outcome::Allow => "allow",
-        }
-    }
-
-    /// The outcome of that name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Outcome> {
-        OUTCOMES.into_iter().find(|outcome| outcome.as_str() == name)
-    }
-}
-
 /// Every outcome, from the strictest.
 pub(crate) const OUTCOMES: [Outcome; 6] =
     [Outcome::Deny, Outcome::Escalate, Outcome::Acknowledge, Outcome::Defer, Outcome::Warn, Outcome::Allow];

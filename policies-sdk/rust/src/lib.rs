@@ -66,6 +66,7 @@ mod history;
 mod imports;
 mod inputs;
 pub mod json;
+mod outcome;
 mod policy;
 #[doc(hidden)]
 pub mod schema;

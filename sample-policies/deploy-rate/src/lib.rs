@@ -64,7 +64,7 @@ impl<'s> Standing<'s> {
             Scope::Type => query.resource_type(&input.resource_type),
             Scope::Everything => query,
         };
-        let query = limit.outcomes.iter().fold(query, |query, outcome| query.outcome(outcome.outcome()));
+        let query = limit.outcomes.iter().fold(query, |query, outcome| query.outcome(*outcome));
         Standing { limit, past: history(&query) }
     }
 

@@ -30,7 +30,7 @@ pub struct Limit {
     pub per_minutes: u32,
     /// The outcomes of the decisions that count.
     #[setting(default = ["allow", "warn"], length = 1..=6)]
-    pub outcomes: Vec<Ruling>,
+    pub outcomes: Vec<Outcome>,
     /// What comes of one more: `defer` until the oldest falls out of the window, `deny`, or `escalate` to `roles`.
     #[setting(default = "defer")]
     pub reached: Reached,
@@ -64,41 +64,11 @@ pub enum Reached {
     Escalate,
 }
 
-/// What a past decision said.
-#[derive(Settings, Clone, Copy, PartialEq, Eq)]
-pub enum Ruling {
-    /// It went on.
-    Allow,
-    /// It went on, with a warning.
-    Warn,
-    /// It had to wait.
-    Defer,
-    /// It needed an acknowledgment.
-    Acknowledge,
-    /// It needed an approval.
-    Escalate,
-    /// It was stopped.
-    Deny,
-}
-
 impl Limit {
     pub fn concerns(&self, action: &str, resource_type: &str) -> bool {
         let types = &self.resource_types;
         self.action.as_deref().is_none_or(|concerned| concerned == action)
             && (types.is_empty() || types.iter().any(|concerned| concerned == resource_type))
-    }
-}
-
-impl Ruling {
-    pub fn outcome(self) -> Outcome {
-        match self {
-            Ruling::Allow => Outcome::Allow,
-            Ruling::Warn => Outcome::Warn,
-            Ruling::Defer => Outcome::Defer,
-            Ruling::Acknowledge => Outcome::Acknowledge,
-            Ruling::Escalate => Outcome::Escalate,
-            Ruling::Deny => Outcome::Deny,
-        }
     }
 }
 

@@ -163,7 +163,7 @@ impl Row {
     pub fn findings(&self) -> Vec<Finding> {
         let code = format!("sample.environment-gate.{}", self.name);
         if self.approvals.is_empty() {
-            let finding = say(self.outcome.outcome(), code, &self.message);
+            let finding = say(self.outcome, code, &self.message);
             return match &self.statement {
                 Some(statement) => vec![finding.statement(statement)],
                 None => vec![finding],
@@ -171,7 +171,7 @@ impl Row {
         }
         let asks = |approval: &Approval| {
             let message = format!("{}: approval by {}", self.message, approval.roles.join(" or "));
-            let finding = say(self.outcome.outcome(), &code, message).approve(approval.roles.clone(), approval.count);
+            let finding = say(self.outcome, &code, message).approve(approval.roles.clone(), approval.count);
             match approval.within_minutes {
                 Some(minutes) => finding.within_minutes(minutes),
                 None => finding,

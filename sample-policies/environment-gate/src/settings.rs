@@ -45,7 +45,7 @@ pub struct Row {
     #[setting(default)]
     pub needs: Vec<String>,
     /// What the row decides.
-    pub outcome: Ruling,
+    pub outcome: Outcome,
     /// For people.
     #[setting(length = 1..=1000)]
     pub message: String,
@@ -83,36 +83,6 @@ pub struct Obligation {
     /// Its parameters.
     #[setting(default)]
     pub params: BTreeMap<String, String>,
-}
-
-/// What a row decides.
-#[derive(Settings, Clone, Copy, PartialEq, Eq)]
-pub enum Ruling {
-    /// Nothing stands in the way.
-    Allow,
-    /// May go on; the message is recorded and shown.
-    Warn,
-    /// Not now.
-    Defer,
-    /// The requester must take responsibility first.
-    Acknowledge,
-    /// People must approve first.
-    Escalate,
-    /// Stop.
-    Deny,
-}
-
-impl Ruling {
-    pub fn outcome(self) -> Outcome {
-        match self {
-            Ruling::Allow => Outcome::Allow,
-            Ruling::Warn => Outcome::Warn,
-            Ruling::Defer => Outcome::Defer,
-            Ruling::Acknowledge => Outcome::Acknowledge,
-            Ruling::Escalate => Outcome::Escalate,
-            Ruling::Deny => Outcome::Deny,
-        }
-    }
 }
 
 /// What something gets that no row can decide. It never proceeds.
@@ -155,10 +125,10 @@ fn check_row(row: &Row, settings: &Settings, n: usize, problems: &mut Vec<Proble
             problem("where", format!("{pointer} is no JSON pointer: write, for example, /context/change/risk"));
         }
     }
-    if (row.outcome == Ruling::Escalate) == row.approvals.is_empty() {
+    if (row.outcome == Outcome::Escalate) == row.approvals.is_empty() {
         problem("approvals", "a row names approvals if it escalates, and only then".to_owned());
     }
-    if (row.outcome == Ruling::Acknowledge) != row.statement.is_some() {
+    if (row.outcome == Outcome::Acknowledge) != row.statement.is_some() {
         problem("statement", "a row has a statement if it acknowledges, and only then".to_owned());
     }
     for obligation in &row.obligations {

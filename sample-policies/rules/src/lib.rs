@@ -70,7 +70,7 @@ fn evaluate(rules: &Rules, input: &Fields) -> Answer {
 }
 
 fn matched(rule: &Rule, code: &str, answer: &mut Answer) -> bool {
-    let finding = || say(rule.outcome.outcome(), code, &rule.message);
+    let finding = || say(rule.outcome, code, &rule.message);
     if rule.requirements.is_empty() {
         push(answer, finding());
     }

@@ -50,7 +50,7 @@ pub struct Rule {
     )]
     pub when: Json,
     /// What it decides then.
-    pub outcome: Ruling,
+    pub outcome: Outcome,
     /// `team.policy.reason`
     #[setting(length = 5..=128)]
     pub code: Option<String>,
@@ -66,36 +66,6 @@ pub struct Rule {
     /// What it means where a field that decides whether the rule matches is missing, null or of the wrong type.
     #[setting(default = "defer")]
     pub missing: Missing,
-}
-
-/// What a rule decides.
-#[derive(Settings, Clone, Copy, PartialEq, Eq)]
-pub enum Ruling {
-    /// Nothing stands in the way.
-    Allow,
-    /// May go on; the message is recorded and shown.
-    Warn,
-    /// Not now.
-    Defer,
-    /// The requester must take responsibility first.
-    Acknowledge,
-    /// People must approve first.
-    Escalate,
-    /// Stop.
-    Deny,
-}
-
-impl Ruling {
-    pub fn outcome(self) -> Outcome {
-        match self {
-            Ruling::Allow => Outcome::Allow,
-            Ruling::Warn => Outcome::Warn,
-            Ruling::Defer => Outcome::Defer,
-            Ruling::Acknowledge => Outcome::Acknowledge,
-            Ruling::Escalate => Outcome::Escalate,
-            Ruling::Deny => Outcome::Deny,
-        }
-    }
 }
 
 /// What an undecided rule means.
