@@ -81,6 +81,6 @@ mod tests {
             .settings(r#"{"protected": ["production"]}"#)
             .set("/action/name", "\"deploy\"")
             .context(r#"{"environment": "production", "change": {"risk": 10}}"#);
-        assert_eq!(case.run().codes(), [TICKET_MISSING]);
+        assert_eq!(case.run().codes(), ["example.{{name}}.ticket-missing"]);
     }
 }

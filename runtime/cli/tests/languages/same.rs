@@ -107,6 +107,12 @@ fn scaffold(site: &Site, language: &str) -> BTreeMap<String, Said> {
 /// The unit tests that the scaffold brings, without WebAssembly.
 fn native_tests(site: &Site, language: &str, folder: &str) {
     let mut command = match language {
+        "rust" => {
+            let mut cargo = Command::new(env!("CARGO"));
+            // Flags and folders of this test's own build are not the scaffold's.
+            cargo.args(["test", "--quiet"]).env_remove("CARGO_TARGET_DIR").env_remove("RUSTFLAGS");
+            cargo
+        }
         "javascript" => {
             let mut node = Command::new("node");
             node.args(["--test", "--no-warnings"]);
@@ -129,6 +135,7 @@ fn native_tests(site: &Site, language: &str, folder: &str) {
     let text = [String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)].concat();
     assert!(output.status.success(), "{language}: {text}");
     let ran = match language {
+        "rust" => "1 passed",
         "javascript" => "# pass 2",
         "python" => "Ran 2 tests",
         _ => "ok  ",
