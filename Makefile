@@ -52,6 +52,7 @@ test: setup ## passes the tests
 	@cd sample-policies && CARGO_TARGET_DIR=../target/native $(CARGO) test --locked --workspace
 	@$(PORTCULLIS) policy test $(patsubst %/cases,%,$(wildcard sample-policies/*/cases))
 	@$(PORTCULLIS) policy readme sample-policies --check
+	@tools/tour.sh >/dev/null
 	@for policy in rego cedar; do (cd engine-policies && CARGO_TARGET_DIR=../target/native $(CARGO) test --locked -p $$policy) || exit 1; done
 	@$(MAKE) --no-print-directory build-engine-policies
 	@$(PORTCULLIS) policy test $(patsubst %/cases,%,$(wildcard engine-policies/*/cases))

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use portcullis_engine::{Effort, Engine, EngineOptions, PolicySource};
+use portcullis_engine::{Effort, PolicySource};
 use portcullis_gate::{Document, Limits, Request};
 
 /// `policy test` runs drafts: they say the same, for the same fuel, as the code that decides.
@@ -18,7 +18,7 @@ fn drafts_say_the_same_for_the_same_fuel() {
         Request::parse(request.as_bytes(), "2026-03-14T09:30:00Z".parse().unwrap()).unwrap()
     });
     let run = |effort| {
-        let engine = Engine::new(&EngineOptions { effort, ..EngineOptions::default() }).unwrap();
+        let engine = crate::site::engine(None, effort);
         let source = PolicySource {
             name: "it",
             settings: "{}",

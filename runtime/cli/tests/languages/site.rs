@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
-use portcullis_engine::{CacheOptions, Effort, Engine, EngineOptions, PolicySource};
+use portcullis_engine::{CacheOptions, CompileIn, Effort, Engine, EngineOptions, PolicySource};
 use portcullis_gate::{Document, Fault, Faulted, Limits, Request, Said};
 use portcullis_inspect::{InspectLimits, Report, inspect};
 
@@ -141,8 +141,15 @@ impl Site {
             folder: self.path().join(".cache/portcullis"),
             key_file: self.path().join(".state/portcullis/cache.key"),
         };
-        Engine::new(&EngineOptions { cache: Some(cache), effort: Effort::Draft, ..EngineOptions::default() }).unwrap()
+        engine(Some(cache), Effort::Draft)
     }
+}
+
+/// An engine that compiles in a child: a test's executable is no compiler, the command is.
+pub fn engine(cache: Option<CacheOptions>, effort: Effort) -> Engine {
+    let args = vec![portcullis_engine::compile_worker::ARGUMENT.into()];
+    let compile_in = CompileIn::Program { program: env!("CARGO_BIN_EXE_portcullis").into(), args };
+    Engine::new(&EngineOptions { cache, effort, compile_in, ..EngineOptions::default() }).unwrap()
 }
 
 /// What a component shows without running. A host with the default limits for inspection admits it.
