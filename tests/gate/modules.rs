@@ -6,7 +6,7 @@ use std::fs;
 use portcullis::{Gate, GateError, GateOptions, LockedModule, ModuleStore, PolicySet, SetError, Sha256};
 use portcullis_tests::find;
 
-use super::site::{Site, engine};
+use super::site::{Site, engine, options};
 
 const MODULE: &str = "oci://registry.example.com/policies/x:1";
 
@@ -29,7 +29,7 @@ fn a_module_of_a_registry_is_read_by_its_digest_and_from_nowhere_else() {
     fs::write(folder.join("portcullis.lock"), lock.lock.render()).unwrap();
 
     let open = |modules: Option<ModuleStore>| {
-        let options = GateOptions { modules, ..GateOptions::default() };
+        let options = GateOptions { modules, ..options() };
         Gate::open(&folder, &site.ledger_file(), &options)
     };
     assert!(open(Some(store.clone())).is_ok());

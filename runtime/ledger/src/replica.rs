@@ -122,6 +122,10 @@ impl State {
             let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
             let ended = self.changed.wait_timeout_while(ended, pause, |ended| !*ended);
             if *ended.unwrap_or_else(PoisonError::into_inner).0 {
+                if writer.is_none() {
+                    // The copies speak of all that was answered here. Where the database is gone, they lag, as they may.
+                    _ = copies.follow();
+                }
                 return;
             }
         }

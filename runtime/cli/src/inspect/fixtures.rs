@@ -77,7 +77,7 @@ pub fn attack() -> String {
 
 /// A report on `component`.
 pub fn inspected(component: &[u8], usage: Option<Usage>) -> Inspected {
-    let origin = Origin { file: "acme-gate.wasm".into() };
+    let origin = Origin { file: "acme-gate.wasm".into(), evidence: Vec::new(), evidence_problem: None };
     Inspected { review: review(component, &InspectLimits::default()), origin, usage }
 }
 

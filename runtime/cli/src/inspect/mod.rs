@@ -52,7 +52,8 @@ pub fn run(args: &InspectArgs) -> anyhow::Result<Exit> {
         None => None,
     };
     let exit = if review.report.admissible { Exit::Done } else { Exit::Refused };
-    let inspected = Inspected { review, origin: Origin::of(&args.file), usage };
+    let sha256 = review.report.module_sha256;
+    let inspected = Inspected { review, origin: Origin::of(&args.file, sha256), usage };
     let text = match args.format {
         InspectFormat::Human => human::render(&sections::page(&inspected)),
         InspectFormat::Html => html::render(&sections::page(&inspected)),
