@@ -8,7 +8,7 @@ use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
 use super::Inspected;
-use super::origin::Origin;
+use super::origin::{Claimed, Origin};
 
 const WIT: &str = include_str!("../../../../wit/policy.wit");
 
@@ -77,7 +77,15 @@ pub fn attack() -> String {
 
 /// A report on `component`.
 pub fn inspected(component: &[u8], usage: Option<Usage>) -> Inspected {
-    let origin = Origin { file: "acme-gate.wasm".into(), evidence: Vec::new(), evidence_problem: None };
+    let reviewed = Claimed {
+        file: "acme-gate.wasm.0123456789abcdef.sigstore.json".into(),
+        kind: Some("review"),
+        key: "8f3a".repeat(16),
+        reviewer: Some("alice <script>".into()),
+        time: Some("2026-03-14T09:30:00Z".into()),
+        problem: None,
+    };
+    let origin = Origin { file: "acme-gate.wasm".into(), evidence: vec![reviewed], evidence_problem: None };
     Inspected { review: review(component, &InspectLimits::default()), origin, usage }
 }
 
