@@ -1,7 +1,7 @@
 //! Programs that keep credentials, by
 //! [the protocol of Docker's helpers](https://github.com/docker/docker-credential-helpers): `docker-credential-NAME get`.
 //!
-//! Written here, as `docker_credential` waits for a helper without an end and reads what it says without a bound.
+//! Written here, so that a helper has a time limit and its answer a bound.
 
 use std::io::{Read as _, Write as _};
 use std::path::Path;

@@ -1,8 +1,7 @@
 //! Manifests and indexes of the [OCI image specification](https://github.com/opencontainers/image-spec), as far as a policy
 //! uses them.
 //!
-//! The types are written here: what is needed of the specification is two small structures, and `oci-spec` brings builders,
-//! getters and a regex engine with them.
+//! The types are written here: what is needed of the specification is two small structures.
 
 use std::collections::BTreeMap;
 
