@@ -8,11 +8,10 @@ use std::path::{Path, PathBuf};
 use portcullis_attest::{Bundle, Claim, EvidenceError, MAX_BUNDLE_BYTES};
 use portcullis_gate::Sha256;
 
+use crate::module_store::{EVIDENCE_DIGITS, EVIDENCE_SUFFIX, evidence_ending};
+
 /// Most files of evidence beside one module.
 pub const MAX_EVIDENCE_FILES: usize = 64;
-
-const SUFFIX: &str = ".sigstore.json";
-const DIGITS: usize = 16;
 
 /// A file of evidence.
 #[derive(Clone, Debug)]
@@ -39,8 +38,7 @@ pub struct ClaimedEvidence {
 /// The name of the file for a bundle about the module `file`.
 #[must_use]
 pub fn evidence_name(file: &str, bundle: Sha256) -> String {
-    let digits: String = bundle.to_string().chars().take(DIGITS).collect();
-    format!("{file}.{digits}{SUFFIX}")
+    format!("{file}{}", evidence_ending(bundle))
 }
 
 /// The evidence beside a module, sorted by name. A link is followed where it stays in the module's folder.
@@ -125,8 +123,8 @@ pub fn write_evidence(module: &Path, bundle: &[u8]) -> io::Result<PathBuf> {
 
 /// The digits in a name of evidence about `file`.
 fn digits_of<'n>(name: &'n str, file: &str) -> Option<&'n str> {
-    let digits = name.strip_prefix(file)?.strip_prefix('.')?.strip_suffix(SUFFIX)?;
-    let fits = digits.len() == DIGITS && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let digits = name.strip_prefix(file)?.strip_prefix('.')?.strip_suffix(EVIDENCE_SUFFIX)?;
+    let fits = digits.len() == EVIDENCE_DIGITS && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     fits.then_some(digits)
 }
 

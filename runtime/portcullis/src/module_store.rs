@@ -123,9 +123,14 @@ impl ModuleStore {
 #[must_use]
 pub fn evidence_path(module: &Path, evidence_sha256: Sha256) -> PathBuf {
     let mut name = module.as_os_str().to_owned();
-    let digest: String = evidence_sha256.to_string().chars().take(EVIDENCE_DIGITS).collect();
-    name.push(format!(".{digest}{EVIDENCE_SUFFIX}"));
+    name.push(evidence_ending(evidence_sha256));
     name.into()
+}
+
+/// What a module's name gets for evidence of that digest.
+pub(crate) fn evidence_ending(evidence_sha256: Sha256) -> String {
+    let digits: String = evidence_sha256.to_string().chars().take(EVIDENCE_DIGITS).collect();
+    format!(".{digits}{EVIDENCE_SUFFIX}")
 }
 
 fn read(path: &Path, limit: usize) -> Result<Vec<u8>, ModuleStoreError> {
@@ -158,7 +163,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), ModuleStoreError> {
 }
 
 /// How many digits of its digest name an evidence file.
-const EVIDENCE_DIGITS: usize = 16;
+pub(crate) const EVIDENCE_DIGITS: usize = 16;
 
 #[cfg(test)]
 mod tests {
