@@ -3,8 +3,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use portcullis::{
-    DecideError, DecideOptions, DecisionView, Gate, LEDGER_UNAVAILABLE, Outcome, Place, PolicySet, Stopped, Stored,
+    DecideError, DecideOptions, DecisionView, Gate, LEDGER_UNAVAILABLE, Outcome, Place, PolicySet, Recorded, Sha256,
+    Stopped, Stored,
 };
+use portcullis_ledger::store::Idempotency;
 use uuid::Uuid;
 
 use super::site::{Site, act, codes, decide, engine, guest, request, request_at, says, size};
@@ -142,6 +144,41 @@ fn a_stored_decision_that_was_changed_is_no_answer() {
     assert_eq!((again.outcome(), codes(&again)[0].as_str()), (Outcome::Deny, LEDGER_UNAVAILABLE));
     let Place::Nowhere { reason } = again.place() else { panic!("{:?}", again.place()) };
     assert!(reason.contains("does not commit"), "{reason}");
+}
+
+/// The index of idempotency keys is not signed: whoever points one at another event does not get that event's permission.
+#[test]
+fn a_key_that_points_at_another_decision_is_no_answer() {
+    let site = Site::new();
+    let gate = site.gate(site.set("first", "", &says(Outcome::Allow)));
+    let key = |key: &str| DecideOptions { idempotency_key: Some(key.into()), ..DecideOptions::default() };
+    let index_of = |recorded: &Recorded| match recorded.place() {
+        Place::Ledger { index } => i64::try_from(*index).unwrap(),
+        other => panic!("{other:?}"),
+    };
+    let allowed = index_of(&gate.decide(request("payment-api"), &key("allowed")).unwrap());
+    gate.activate(site.set("second", "", &says(Outcome::Deny))).unwrap();
+    let denied = index_of(&gate.decide(request("billing"), &key("denied")).unwrap());
+    let file = rusqlite::Connection::open(site.ledger_file()).unwrap();
+    let refused = |key: &DecideOptions, says: &str| {
+        let again = gate.decide(request("billing"), key).unwrap();
+        assert!(again.permission().is_none());
+        assert_eq!((again.outcome(), codes(&again)[0].as_str()), (Outcome::Deny, LEDGER_UNAVAILABLE));
+        let Place::Nowhere { reason } = again.place() else { panic!("{:?}", again.place()) };
+        assert!(reason.contains(says), "{reason}");
+    };
+    // The allowed request's key, as if it had been used for the denied request.
+    let stored: Vec<u8> =
+        file.query_row("SELECT key FROM idempotency WHERE no = ?1", [allowed], |row| row.get(0)).unwrap();
+    let stored = Sha256::from_bytes(stored.try_into().unwrap());
+    let forged = Idempotency::new(stored, request("billing").bytes());
+    let sql = "UPDATE idempotency SET request = ?1 WHERE no = ?2";
+    assert_eq!(file.execute(sql, rusqlite::params![forged.request.as_bytes(), allowed]).unwrap(), 1);
+    refused(&key("allowed"), "decided another request");
+    // The denied request's key, as if it had been used for the allowed event.
+    file.execute("DELETE FROM idempotency WHERE no = ?1", [allowed]).unwrap();
+    assert_eq!(file.execute("UPDATE idempotency SET no = ?1 WHERE no = ?2", [allowed, denied]).unwrap(), 1);
+    refused(&key("denied"), "not made under this idempotency key");
 }
 
 #[test]

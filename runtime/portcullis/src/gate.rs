@@ -309,7 +309,9 @@ impl Gate {
         let (Some(ledger), Some(key)) = (&self.ledger, self.idempotency_key(options)) else { return Ok(None) };
         match ledger.used(&Idempotency::new(key, request.bytes())) {
             Ok(Some(Appended::Conflict { index })) => Err(DecideError::Conflict { index }),
-            Ok(Some(Appended::Repeated { index, decision })) => Ok(repeated(ledger, index, decision, request).ok()),
+            Ok(Some(Appended::Repeated { index, decision })) => {
+                Ok(repeated(ledger, index, decision, key, request).ok())
+            }
             Ok(_) | Err(_) => Ok(None),
         }
     }
@@ -338,10 +340,11 @@ impl Gate {
                 Ok(Some(Recorded::committed(&decision, json, Place::Ledger { index: commit.index })))
             }
             Ok(Appended::Repeated { index, decision: earlier }) => {
-                match repeated(ledger, index, earlier, decision.request()) {
-                    Ok(recorded) => Ok(Some(recorded)),
-                    Err(reason) => Ok(Some(unrecorded(decision, &reason))),
-                }
+                let recorded = match idempotency {
+                    Some(key) => repeated(ledger, index, earlier, key, decision.request()),
+                    None => Err(format!("event {index} answers a request that has no idempotency key")),
+                };
+                Ok(Some(recorded.unwrap_or_else(|reason| unrecorded(decision, &reason))))
             }
             Ok(Appended::Conflict { index }) => Err(DecideError::Conflict { index }),
             Ok(Appended::HistoryChanged { .. }) => Ok(None),
@@ -362,9 +365,10 @@ fn repeated(
     ledger: &Ledger,
     index: u64,
     decision: Option<StoredPayload>,
+    key: Sha256,
     request: &Request,
 ) -> Result<Recorded, String> {
-    proven(ledger, index).and_then(|leaf| Recorded::repeated(index, &leaf, decision, request))
+    proven(ledger, index).and_then(|leaf| Recorded::repeated(index, &leaf, decision, key, request))
 }
 
 /// Refuses what an event could not hold, before anything is evaluated.

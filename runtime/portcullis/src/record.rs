@@ -181,11 +181,13 @@ impl Recorded {
         Recorded { id, outcome, valid_until, place, json, request: decision.request().clone(), tries: 1 }
     }
 
-    /// A decision that was made before under the same idempotency key: the bytes that its event commits to, or none.
+    /// A decision that was made before under the same idempotency key: the bytes that its event commits to, or none. The
+    /// event has to name the key, and its decision the request: the index that led to it is not signed.
     pub(crate) fn repeated(
         index: u64,
         leaf: &[u8],
         payload: Option<StoredPayload>,
+        key: Sha256,
         request: &Request,
     ) -> Result<Recorded, String> {
         let payload = match payload {
@@ -196,11 +198,17 @@ impl Recorded {
         };
         let event = Event::decode(leaf).map_err(|error| format!("event {index}: {error}"))?;
         match event.body {
-            Body::Decision(body) if body.decision.opens(&payload.salt, &payload.bytes) => {}
-            _ => return Err(format!("event {index} does not commit to the decision that is stored with it")),
+            Body::Decision(body) if !body.decision.opens(&payload.salt, &payload.bytes) => {
+                return Err(format!("event {index} does not commit to the decision that is stored with it"));
+            }
+            Body::Decision(body) if body.idempotency == Some(key) => {}
+            _ => return Err(format!("event {index} was not made under this idempotency key")),
         }
         let json = payload.bytes;
         let view = DecisionView::parse(&json).map_err(|error| format!("event {index}: {error}"))?;
+        if view.request_sha256 != request.sha256() {
+            return Err(format!("event {index} decided another request"));
+        }
         let valid_until = view.valid_until.as_ref().map(|until| until.parse()).transpose();
         let valid_until = valid_until.map_err(|error| format!("event {index}: {error}"))?;
         let id = view.id.ok_or_else(|| format!("the decision of event {index} has no id"))?;
