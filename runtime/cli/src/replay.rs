@@ -74,7 +74,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
             configuration_sha256: engine.configuration_sha256(),
         };
         let event = record(&ledger, summary.checked(from..size, engine))?;
-        report::warning(&format!("event {event} of the ledger says what came of it"));
+        report::note(&format!("event {event} of the ledger says what came of it"));
     }
     Ok(if identical == summary.replayed { Exit::Done } else { Exit::Differs })
 }

@@ -85,7 +85,8 @@ pub struct ShowArgs {
 #[command(after_help = "\
 Examples:
   portcullis ledger verify decisions.ledger
-  portcullis ledger verify --ledger decisions.ledger --key log.vkey --format json")]
+  portcullis ledger verify --ledger decisions.ledger --key log.vkey \\
+      --format json")]
 pub struct VerifyArgs {
     #[command(flatten)]
     pub ledger: LedgerArgs,
@@ -155,7 +156,8 @@ pub struct CheckpointArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  portcullis ledger erase 01998f3a-7c00-7000-8000-000000000000 --reason data-subject --reference PRIV-77")]
+  portcullis ledger erase 01998f3a-7c00-7000-8000-000000000000 \\
+      --reason data-subject --reference PRIV-77")]
 pub struct EraseArgs {
     #[command(flatten)]
     pub ledger: LedgerArgs,
@@ -194,7 +196,8 @@ pub struct RetainArgs {
 #[command(after_help = "\
 Examples:
   portcullis ledger rotate-key
-  portcullis ledger rotate-key --ledger decisions.ledger --ledger-key /etc/portcullis/ledger.key")]
+  portcullis ledger rotate-key --ledger decisions.ledger \\
+      --ledger-key /etc/portcullis/ledger.key")]
 pub struct RotateKeyArgs {
     #[command(flatten)]
     pub ledger: LedgerArgs,

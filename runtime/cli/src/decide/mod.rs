@@ -8,7 +8,7 @@ mod junit;
 pub mod words;
 
 use std::io::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -64,9 +64,14 @@ const MAX_IN_FLIGHT: usize = 1024;
 pub fn run(args: &DecideArgs) -> anyhow::Result<Exit> {
     let sources = input::sources(&args.files)?;
     let options = door_options(args)?;
-    let gate = open(args)?;
-    let decide =
-        |source: &input::Source| Payload { source: source.to_string(), decided: decide(args, &options, &gate, source) };
+    let (gate, waiting) = open(args)?;
+    let waiting = Mutex::new(waiting);
+    let decide = |source: &input::Source| {
+        let decided = decide(args, &options, &gate, source);
+        // The ledger answered.
+        drop(waiting.lock().unwrap_or_else(PoisonError::into_inner).take());
+        Payload { source: source.to_string(), decided }
+    };
     let payloads = each(&sources, args.jobs, decide);
 
     print(args.format, &payloads)?;
@@ -79,11 +84,13 @@ pub fn run(args: &DecideArgs) -> anyhow::Result<Exit> {
     Ok(exits.reduce(Exit::stricter).unwrap_or(Exit::Error))
 }
 
-/// The gate that the arguments ask for. What is rehearsed at another time is never recorded.
-fn open(args: &DecideArgs) -> anyhow::Result<Gate> {
+/// The gate that the arguments ask for, and what says why its ledger does not answer yet. What is rehearsed at another
+/// time is never recorded.
+fn open(args: &DecideArgs) -> anyhow::Result<(Gate, Option<ledger::Waiting>)> {
     let set = {
         let _spinner = Spinner::start("compiling policies");
-        PolicySet::open_with(&args.policies, modules::store(&args.modules).ok().as_ref(), &cache::engine(&args.cache)?)?
+        PolicySet::open_with(&args.policies, modules::store(&args.modules).ok().as_ref(), &cache::engine(&args.cache)?)
+            .map_err(|error| modules::manifest_first(&args.policies, error))?
     };
     warn_of_manifest(args, &set);
     if let Some(now) = args.now {
@@ -95,16 +102,24 @@ fn open(args: &DecideArgs) -> anyhow::Result<Gate> {
         report::warning("DRY RUN: nothing is recorded, and nothing may go on because of it");
     }
     if args.dry_run || args.now.is_some() {
-        return Ok(Gate::dry_run(set, MAX_IN_FLIGHT));
+        return Ok((Gate::dry_run(set, MAX_IN_FLIGHT), None));
     }
-    let opened = ledger::open(&args.ledger)?;
-    Ok(Gate::new(set, Arc::new(opened), MAX_IN_FLIGHT)?)
+    let opened = Arc::new(ledger::open(&args.ledger)?);
+    let waiting = ledger::Waiting::start(&opened);
+    Ok((Gate::new(set, opened, MAX_IN_FLIGHT)?, waiting))
 }
 
 fn decide(args: &DecideArgs, options: &DoorOptions, gate: &Gate, source: &input::Source) -> Result<Decided, Undecided> {
     let bytes = source.read()?;
     let opened = doors::open(args.from.map(Kind::from), &bytes, options)?;
     let request = Request::parse(&opened.request, args.now.unwrap_or_else(Timestamp::now))?;
+    let unnamed = options.subject.is_none() && asks_nobody(opened.kind, &request);
+    if unnamed && args.format == DecisionFormat::Human {
+        report::note(&format!(
+            "{source} does not say who asks, so it is recorded as asked by {}: say it with --subject TYPE:ID",
+            words::asker(&request)
+        ));
+    }
     let options = DecideOptions {
         correlation_id: args.correlation_id.clone().or(opened.uid),
         idempotency_key: args.idempotency_key.clone(),
@@ -115,6 +130,15 @@ fn decide(args: &DecideArgs, options: &DoorOptions, gate: &Gate, source: &input:
     let view = recorded.view().map_err(|error| Undecided::new("portcullis.record", error.to_string()))?;
     let holds = recorded.permission().is_some() || *recorded.place() == Place::DryRun;
     Ok(Decided { asked: asked(recorded.request()), view: view.into_owned(), place: recorded.place().clone(), holds })
+}
+
+/// Whether a payload of a kind that need not say who asks does not.
+fn asks_nobody(kind: Kind, request: &Request) -> bool {
+    match kind {
+        Kind::Terraform => true,
+        Kind::Stage0 => words::asker(request).starts_with("run "),
+        Kind::Native | Kind::Kubernetes => false,
+    }
 }
 
 /// Shows what is worth knowing about the manifest although it is no error.

@@ -44,22 +44,30 @@ pub const fn meaning(outcome: Outcome) -> &'static str {
 
 /// Who wants to do what to what, where: `deploy service payment-api in production, asked by user alice`.
 pub fn asked(request: &Request) -> String {
-    let get = |at: &str| match Pointer::new(at).map(|pointer| request.get(&pointer)) {
-        Ok(Value::Text(text)) => shown(text),
-        _ => String::new(),
-    };
+    let get = |at: &str| text(request, at);
     let environment = match get("/context/environment") {
         none if none.is_empty() => none,
         environment => format!(" in {environment}"),
     };
     format!(
-        "{} {} {}{environment}, asked by {} {}",
+        "{} {} {}{environment}, asked by {}",
         get("/action/name"),
         get("/resource/type"),
         get("/resource/id"),
-        get("/subject/type"),
-        get("/subject/id")
+        asker(request)
     )
+}
+
+/// Who asks: `user alice`.
+pub fn asker(request: &Request) -> String {
+    format!("{} {}", text(request, "/subject/type"), text(request, "/subject/id"))
+}
+
+fn text(request: &Request, at: &str) -> String {
+    match Pointer::new(at).map(|pointer| request.get(&pointer)) {
+        Ok(Value::Text(text)) => shown(text),
+        _ => String::new(),
+    }
 }
 
 /// What would satisfy a requirement.
@@ -98,10 +106,8 @@ pub fn changes(decision: &DecisionView<'_>) -> Vec<String> {
     if !silent.is_empty() {
         let findings = counted(silent.len(), "finding", "findings");
         changes.push(match named {
-            true => {
-                format!("and another request: for {findings} above no policy names anything that would change its mind")
-            }
-            false => "another request: no policy names anything that would change its mind on this one".into(),
+            true => format!("and for {findings} above nothing but a different request"),
+            false => "nothing but a different request".into(),
         });
     }
     changes

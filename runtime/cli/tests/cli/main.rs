@@ -14,7 +14,9 @@ mod decide;
 mod inspect;
 mod ledger;
 mod lock;
+mod messages;
 mod policy;
+mod postgres;
 mod registry;
 mod review;
 #[path = "../../../ledger/tests/stores/server.rs"]
