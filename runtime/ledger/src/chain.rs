@@ -8,7 +8,7 @@ use crate::checkpoint::Checkpoint;
 use crate::error::FormatError;
 use crate::event::{Body, Event, KeyRotated};
 use crate::key::VerifierKey;
-use crate::log::prefix_root;
+use crate::prefix::prefix_root;
 use crate::store::ReadStore;
 use crate::store_error::StoreError;
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use uuid::Uuid;
 
-use crate::log::stored_node;
+use crate::prefix::stored_node;
 use crate::store::postgres::{Postgres, PostgresOptions, PostgresReaders};
 use crate::store::sqlite::{Sqlite, SqliteReaders};
 use crate::store::{

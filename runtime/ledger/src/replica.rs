@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use crate::log::{check_prefix, edge_of, spawn};
+use crate::prefix::{check_prefix, edge_of};
 use crate::sequencer::{Appended, Job, Work};
 use crate::store::postgres::submitted::{Answered, ENTRY, Seal, encode_entry};
 use crate::store::postgres::{Postgres, PostgresOptions};
 use crate::store::{ReadStore as _, Role};
 use crate::store_error::StoreError;
+use crate::threads::spawn;
 use crate::{KeyChain, Ledger, LedgerOptions, leaf_hash, outside};
 
 /// What makes a [`Ledger`] a replica. Dropped once no caller is left: what was submitted is waited for.

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use crate::log::check_bounds;
+use crate::ledger::check_bounds;
 use crate::rotate::KEY_ROTATED;
 use crate::store::postgres::submitted::{ANSWER, ENTRY, Seal, decode_entry, encode_answer};
 use crate::store::{Entry, HistoryAnswer, Idempotency, ReadStore, Role, Store, StoredPayload};
