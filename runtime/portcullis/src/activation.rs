@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use portcullis_engine::Engine;
-use portcullis_gate::{Lock, Manifest, SetDefinition, Settings, Sha256};
+use portcullis_gate::{Lock, SetDefinition, Settings, Sha256};
 use portcullis_ledger::store::{Blob, Entry};
 use portcullis_ledger::{Body, Event, FormatError, Ledger, PolicyFiles, PolicySetActivated, Reader, StoreError, Time};
 use uuid::Uuid;
 
+use crate::set::Sources;
 use crate::{EvidenceFile, GateError, LOCK_FILE, MANIFEST_FILE, PolicySet, ReadFiles, SetError};
 
 const KIND: &str = "policy-set.activated";
@@ -79,16 +80,9 @@ pub(crate) fn stored_set<'r>(
 ) -> Result<(PolicySet, Stored<'r>), NotStored> {
     let manifest = blob(reader, "the manifest", &body.manifest_sha256)?;
     let lock = blob(reader, "the lock", &body.lock_sha256)?;
-    let definition = Manifest::parse(MANIFEST_FILE, &manifest, now).map_err(SetError::Source)?.definition;
-    let files =
-        Stored { reader, digests: digests(&definition, &Lock::parse(LOCK_FILE, &lock).map_err(SetError::Source)?) };
-    let set = PolicySet::load_recorded(
-        (Path::new(MANIFEST_FILE), &manifest),
-        (Path::new(LOCK_FILE), &lock),
-        &files,
-        now,
-        engine,
-    )?;
+    let sources = Sources::parse((Path::new(MANIFEST_FILE), &manifest), (Path::new(LOCK_FILE), &lock), now)?;
+    let files = Stored { reader, digests: digests(&sources.definition, &sources.locked) };
+    let set = PolicySet::load_recorded(sources, &files, now, engine)?;
     // Inline settings were read from the manifest; decisions name them by their digest all the same.
     let settings = set.pinned().pins.iter().filter_map(|pin| pin.settings_sha256);
     settings.map(|sha256| blob(reader, "a policy's settings", &sha256)).try_for_each(|bytes| bytes.map(drop))?;
