@@ -53,7 +53,7 @@ pub const MAX_CONFIG_BYTES: u64 = 1024 * 1024;
 /// Largest evidence about a module, in bytes.
 pub const MAX_EVIDENCE_BYTES: u64 = 1024 * 1024;
 /// Most evidence about a module.
-pub const MAX_EVIDENCE: usize = 16;
+pub const MAX_EVIDENCE: usize = 64;
 /// Largest answer of a token server, and of a credential helper, in bytes.
 pub const MAX_TOKEN_ANSWER_BYTES: u64 = 64 * 1024;
 /// Most redirects that one request follows.

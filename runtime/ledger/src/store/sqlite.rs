@@ -151,7 +151,7 @@ impl Sqlite {
             db.execute_batch("COMMIT")
         };
         create().map_err(failed("creating the schema"))?;
-        sync_folder(path)?;
+        portcullis_files::sync_folder(path)?;
         let mut store = Sqlite { db, lock: Some(lock.0), next_blob: 0, stored: HashSet::new() };
         store.prepare_writing()?;
         Ok(store)
@@ -311,15 +311,6 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.push(".");
     name.push(suffix);
     PathBuf::from(name)
-}
-
-/// Makes the names in a file's folder durable.
-pub(crate) fn sync_folder(path: &Path) -> Result<(), StoreError> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|e| StoreError::io(folder, "syncing the folder", e))
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
