@@ -4,6 +4,7 @@
 //! `FILE.lock`; others may read meanwhile. What erasure overwrites is gone from the file (`secure_delete`) and, after
 //! [`Store::scrub`](super::Store::scrub), from the WAL.
 
+mod header;
 mod pages;
 mod read;
 mod schema;
@@ -70,11 +71,13 @@ const MAX_STORED: usize = 65_536;
 pub struct WriterLock(File);
 
 impl WriterLock {
-    /// Takes the lock on `FILE.lock`, waiting for at most `wait`.
+    /// Takes the lock on `FILE.lock`, waiting for at most `wait`. Where `FILE` is something else than a ledger, nothing is
+    /// made beside it.
     ///
     /// # Errors
-    /// [`StoreError::Locked`], [`StoreError::Io`].
+    /// [`StoreError::Locked`], [`StoreError::Io`], [`StoreError::File`], [`StoreError::Foreign`].
     pub fn take(path: &Path, wait: Duration) -> Result<WriterLock, StoreError> {
+        header::check(path)?;
         let path = beside(path, "lock");
         let file = OpenOptions::new()
             .read(true)
