@@ -113,7 +113,7 @@ fn say(line: &str) {
 fn has_strace() -> bool {
     let found = Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_ok_and(|status| status.success());
     if !found {
-        eprintln!("SKIPPED: strace is not installed (apt-get install strace); crashes were not tested");
+        portcullis_skip::skip("strace", "crashes were not tested: apt-get install strace");
     }
     found
 }
