@@ -4,6 +4,7 @@
 //! becomes of that.
 
 mod moved;
+mod proxied;
 mod server;
 mod sets;
 mod third_party;

@@ -17,6 +17,9 @@ pub struct Registry {
     pub certificate: Option<PathBuf>,
 }
 
+/// A name that its certificate has too, and that leads nowhere. It ends where nobody can register one.
+pub const NAME: &str = "registry.portcullis-test.invalid";
+
 /// How it is to be spoken to.
 #[derive(Default)]
 pub struct Settings {
@@ -52,7 +55,9 @@ impl Registry {
             );
             let mut certificate = None;
             if settings.tls {
-                let made = rcgen::generate_simple_self_signed(vec!["localhost".into(), "127.0.0.1".into()]).unwrap();
+                let made =
+                    rcgen::generate_simple_self_signed(vec!["localhost".into(), "127.0.0.1".into(), NAME.into()])
+                        .unwrap();
                 std::fs::write(at("tls.pem"), made.cert.pem()).unwrap();
                 std::fs::write(at("tls.key"), made.signing_key.serialize_pem()).unwrap();
                 config += &format!(
