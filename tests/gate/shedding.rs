@@ -63,25 +63,42 @@ fn a_full_queue_is_shed() {
     let options = LedgerOptions { max_queue: 1, max_batch: 1, ..LedgerOptions::default() };
     let ledger = Arc::new(Ledger::open(&site.ledger_file(), &options).unwrap());
     let gate = Gate::new(site.set("set", "", &says(Outcome::Allow)), ledger, 1024).unwrap();
-    // Another connection holds the database, for less long than the ledger waits for it.
     let other = rusqlite::Connection::open(site.ledger_file()).unwrap();
-    other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let answered = AtomicUsize::new(0);
+    let barrier = Barrier::new(25);
+    let (shed, decided) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let results = std::thread::scope(|scope| {
-        let results = scope.spawn(|| {
-            let results = at_once(&gate, 24);
-            answered.fetch_add(1, Ordering::Relaxed);
-            results
-        });
+        // One is being written and one waits: so, of 24, 22 give up. Whoever is shed after that asks again.
+        let one = |n: usize| {
+            let (gate, barrier, shed, decided) = (&gate, &barrier, &shed, &decided);
+            move || {
+                barrier.wait();
+                loop {
+                    let result = gate.decide(request(&format!("service-{n}")), &DecideOptions::default());
+                    let is_shed = matches!(result, Err(DecideError::Overloaded { .. }));
+                    if !is_shed {
+                        decided.fetch_add(1, Ordering::SeqCst);
+                        return result;
+                    }
+                    if shed.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| (n < 22).then_some(n + 1)).is_ok() {
+                        return result;
+                    }
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            }
+        };
+        let threads: Vec<_> = (0..24).map(|n| scope.spawn(one(n))).collect();
+        // Another connection holds the database, for less long than the ledger waits for it.
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        barrier.wait();
         let started = Instant::now();
-        while started.elapsed() < Duration::from_secs(2) {
-            std::thread::sleep(Duration::from_millis(50));
+        while shed.load(Ordering::SeqCst) < 22 && started.elapsed() < Duration::from_secs(30) {
+            std::thread::sleep(Duration::from_millis(1));
         }
-        assert_eq!(answered.load(Ordering::Relaxed), 0, "no answer without a commit");
+        let before = (shed.load(Ordering::SeqCst), decided.load(Ordering::SeqCst));
         other.execute_batch("ROLLBACK").unwrap();
-        results.join().unwrap()
+        assert_eq!(before, (22, 0), "nobody waits but two, and no answer without a commit");
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
     });
-    // One is being written, one waits.
     let decided: Vec<&Recorded> = results.iter().filter_map(|result| result.as_ref().ok()).collect();
     assert_eq!((decided.len(), overloaded(&results)), (2, 22));
     assert!(decided.iter().all(|recorded| recorded.permission().is_some()));

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use jiff::Timestamp;
 use portcullis::{LOCK_FILE, Locked, LockedModule, MANIFEST_FILE, ModuleStore, PolicySet, SetError};
+use portcullis_files::Rights;
 use portcullis_gate::{FoundPolicy, Lock, LockedPolicy, Manifest, OCI_SCHEME, Sha256};
 use portcullis_inspect::{InspectLimits, inspect};
 
@@ -46,7 +47,7 @@ pub fn run(args: &LockArgs) -> anyhow::Result<Exit> {
     let before = old.as_deref().and_then(|bytes| Lock::parse(&shown_path.to_string(), bytes).ok());
     let text = found.render();
     if old.as_deref() != Some(text.as_bytes()) {
-        write(&path, &text).with_context(|| format!("cannot write {shown_path}"))?;
+        portcullis_files::replace(&path, text.as_bytes(), Rights::Usual).context("the lock cannot be written")?;
     }
     let changes = changes(before.as_ref(), &found);
     let mut out = String::new();
@@ -252,13 +253,6 @@ fn differences(before: &LockedPolicy, after: &LockedPolicy) -> Vec<String> {
 
 fn manifest_path(policies: &Path) -> PathBuf {
     if policies.is_dir() { policies.join(MANIFEST_FILE) } else { policies.to_owned() }
-}
-
-/// Readers see the old lock or the new one.
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    let aside = path.with_extension("lock.new");
-    std::fs::write(&aside, text)?;
-    std::fs::rename(&aside, path)
 }
 
 fn print(text: &str) -> anyhow::Result<()> {

@@ -11,11 +11,12 @@
 //! file its name, once it has read it back and verified it.
 
 use std::fs::{self, File};
-use std::io::{Read as _, Seek as _, Write as _};
+use std::io::{Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use portcullis_files::{Rights, create_new};
 use portcullis_gate::Sha256;
 
 /// Where compiled policies are kept.
@@ -251,18 +252,12 @@ fn read_or_make_key(path: &Path) -> Result<[u8; KEY_BYTES], String> {
     if let Some(parent) = path.parent() {
         make_private_folder(parent)?;
     }
-    // Two processes may start at once: the key is written aside and linked into place, and the first one wins.
+    // Two processes may start at once: the first one wins.
     if !path.exists() {
         let mut key = [0u8; KEY_BYTES];
         getrandom::fill(&mut key).map_err(|error| shown(&error))?;
-        let parent = path.parent().unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(parent).map_err(|error| shown(&error))?;
-        file.write_all(&key).map_err(|error| shown(&error))?;
-        match file.persist_noclobber(path) {
-            Ok(_) => {}
-            Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(shown(&error.error)),
-        }
+        // Whose key it is does not matter: it is read below.
+        let _first = create_new(path, &key, Rights::Owner).map_err(|error| error.to_string())?;
     }
     #[cfg(unix)]
     {

@@ -3,16 +3,17 @@
 //! A copy never leads: it is written after the commit that it speaks of. It may lag, so a database may be ahead of its
 //! copies and never behind. Files are replaced by a rename, so that a crash leaves the old one or the new one.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_files::Rights;
+
 use crate::sequencer::Shared;
 use crate::store::OpenReader;
-use crate::store::sqlite::{beside, sync_folder};
 use crate::store_error::StoreError;
 use crate::{FormatError, MAX_NOTE_BYTES, Sha256, SigningKey, base64};
 
@@ -45,18 +46,7 @@ fn read_file(path: &Path, limit: usize) -> Result<Option<(File, String)>, StoreE
 
 /// Replaces a file, durably, readable by its owner only.
 pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), StoreError> {
-    // A name that nobody could make first, with other rights or as a link.
-    let new = beside(path, &format!("{}.new", uuid::Uuid::now_v7().simple()));
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&new)
-        .map_err(|e| StoreError::io(&new, "creating", e))?;
-    file.write_all(text.as_bytes()).map_err(|e| StoreError::io(&new, "writing", e))?;
-    file.sync_all().map_err(|e| StoreError::io(&new, "syncing", e))?;
-    std::fs::rename(&new, path).map_err(|e| StoreError::io(path, "renaming", e))?;
-    sync_folder(path)
+    Ok(portcullis_files::replace(path, text.as_bytes(), Rights::Owner)?)
 }
 
 /// The signing key in a file; `None` where there is none.

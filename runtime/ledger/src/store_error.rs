@@ -144,6 +144,13 @@ pub enum StoreError {
     },
 }
 
+impl From<portcullis_files::FileError> for StoreError {
+    fn from(error: portcullis_files::FileError) -> StoreError {
+        let portcullis_files::FileError { path, phase, source } = error;
+        StoreError::Io { path, phase, source }
+    }
+}
+
 impl StoreError {
     pub(crate) fn io(path: &Path, phase: &'static str, source: std::io::Error) -> StoreError {
         StoreError::Io { path: path.to_owned(), phase, source }

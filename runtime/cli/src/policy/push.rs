@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::io::Read as _;
+use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use portcullis::{EVIDENCE_SUFFIX, evidence_path};
+use portcullis::{MAX_EVIDENCE_FILES, evidence_beside, evidence_path};
+use portcullis_attest::MAX_BUNDLE_BYTES;
+use portcullis_files::{Rights, replace};
 use portcullis_gate::{OCI_SCHEME, OciReference, Sha256};
 use portcullis_inspect::InspectLimits;
 use portcullis_registry::{Artifact, MAX_EVIDENCE, MAX_EVIDENCE_BYTES};
@@ -26,7 +28,7 @@ pub fn push(args: &PushArgs) -> anyhow::Result<Exit> {
     let (reference, annotations) = (reference(&args.reference)?, annotations(&args.annotation)?);
     let limits = InspectLimits::default();
     let module = read(&args.file, limits.module_bytes)?;
-    let evidence = evidence_beside(&args.file)?;
+    let evidence = evidence(&args.file)?;
     let artifact = Artifact::new(module, evidence, &annotations, &limits)
         .with_context(|| format!("{} was not pushed", args.file.display()))?;
     let client = modules::client(&args.registry, true)?;
@@ -74,11 +76,11 @@ pub fn pull(args: &PullArgs) -> anyhow::Result<Exit> {
     let mut evidence = Vec::new();
     for bytes in artifact.evidence() {
         let path = evidence_path(&args.out, Sha256::of(bytes));
-        write(&path, bytes)?;
+        replace(&path, bytes, Rights::Usual).context("the evidence cannot be written")?;
         evidence.push(path);
     }
     // Last: where the module is, its evidence is too.
-    write(&args.out, artifact.module())?;
+    replace(&args.out, artifact.module(), Rights::Usual).context("the component cannot be written")?;
     let (manifest, module) = (artifact.manifest_sha256(), artifact.module_sha256());
     let evidence: Vec<String> = evidence.iter().map(|path| path.display().to_string()).collect();
     report::out(&match args.format {
@@ -125,31 +127,18 @@ fn annotations(given: &[String]) -> anyhow::Result<BTreeMap<String, String>> {
     Ok(annotations)
 }
 
-/// The evidence beside a module: files named by the module's name and by their own digest, in the order of the names.
-fn evidence_beside(module: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
-    let folder = module.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let name = module.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let mut found: Vec<PathBuf> = Vec::new();
-    for entry in std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
-        let path = entry?.path();
-        let of = path.file_name().and_then(|file| file.to_str());
-        let of = of.and_then(|file| file.strip_prefix(&name)?.strip_prefix('.')?.strip_suffix(EVIDENCE_SUFFIX));
-        if of.is_some_and(|digits| digits.len() == 16 && digits.bytes().all(|b| b.is_ascii_hexdigit())) {
-            found.push(path);
-        }
-    }
-    found.sort();
-    if found.len() > MAX_EVIDENCE {
-        bail!("{} pieces of evidence are beside {}, more than {MAX_EVIDENCE}", found.len(), module.display());
-    }
+/// What trust rules accept of a module can be pushed with it.
+const _: () = assert!(MAX_EVIDENCE >= MAX_EVIDENCE_FILES && MAX_EVIDENCE_BYTES >= MAX_BUNDLE_BYTES as u64);
+
+/// The evidence beside a module. What trust rules would pass over is told, and not pushed.
+fn evidence(module: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
+    let found = evidence_beside(module).with_context(|| format!("the evidence of {}", module.display()))?;
     let mut evidence = Vec::new();
-    for path in found {
-        let bytes = read(&path, MAX_EVIDENCE_BYTES)?;
-        let named = evidence_path(module, Sha256::of(&bytes));
-        if named.file_name() != path.file_name() {
-            bail!("{}: its bytes are not those that its name says; nothing was pushed", path.display());
+    for file in found {
+        match file.bytes {
+            Ok(bytes) => evidence.push(bytes),
+            Err(reason) => report::warning(&format!("{} is not pushed: {}", shown(&file.name), shown(&reason))),
         }
-        evidence.push(bytes);
     }
     Ok(evidence)
 }
@@ -164,20 +153,4 @@ fn read(path: &Path, limit: u64) -> anyhow::Result<Vec<u8>> {
         bail!("{}: larger than {limit} bytes", path.display());
     }
     Ok(bytes)
-}
-
-/// Readers see the old file or all of the new one.
-pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let written = || {
-        let mut builder = tempfile::Builder::new();
-        // As files are usually made; the umask takes from it.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut file = builder.tempfile_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)
-    };
-    written().map(drop).with_context(|| format!("cannot write {}", path.display()))
 }

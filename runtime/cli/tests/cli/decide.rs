@@ -32,6 +32,28 @@ fn the_printed_check_proceeds_and_its_variants_do_not() {
     }
 }
 
+/// The request where the ledger should be named.
+#[test]
+fn a_file_that_is_no_ledger_has_nothing_made_beside_it() {
+    let site = site();
+    let names = || {
+        let entries = std::fs::read_dir(site.path()).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = names();
+    for arguments in
+        [vec!["--ledger", "pending.json", "allowed.json"], vec!["--ledger", "portcullis.toml", "allowed.json"]]
+    {
+        let run = decide(&site, &arguments);
+        assert!(run.code != 0 && run.stderr.contains("not a Portcullis ledger"), "{}{}", run.stdout, run.stderr);
+        assert_eq!(names(), before);
+    }
+    assert_eq!(site.run(&["ledger", "verify", "pending.json"]).code, 4);
+    assert_eq!(names(), before);
+}
+
 #[test]
 fn standard_input_is_read_where_no_file_is_named() {
     let site = site();

@@ -4,6 +4,7 @@
 //! `FILE.lock`; others may read meanwhile. What erasure overwrites is gone from the file (`secure_delete`) and, after
 //! [`Store::scrub`](super::Store::scrub), from the WAL.
 
+mod header;
 mod pages;
 mod read;
 mod schema;
@@ -70,11 +71,13 @@ const MAX_STORED: usize = 65_536;
 pub struct WriterLock(File);
 
 impl WriterLock {
-    /// Takes the lock on `FILE.lock`, waiting for at most `wait`.
+    /// Takes the lock on `FILE.lock`, waiting for at most `wait`. Where `FILE` is something else than a ledger, nothing is
+    /// made beside it.
     ///
     /// # Errors
-    /// [`StoreError::Locked`], [`StoreError::Io`].
+    /// [`StoreError::Locked`], [`StoreError::Io`], [`StoreError::File`], [`StoreError::Foreign`].
     pub fn take(path: &Path, wait: Duration) -> Result<WriterLock, StoreError> {
+        header::check(path)?;
         let path = beside(path, "lock");
         let file = OpenOptions::new()
             .read(true)
@@ -151,7 +154,7 @@ impl Sqlite {
             db.execute_batch("COMMIT")
         };
         create().map_err(failed("creating the schema"))?;
-        sync_folder(path)?;
+        portcullis_files::sync_folder(path)?;
         let mut store = Sqlite { db, lock: Some(lock.0), next_blob: 0, stored: HashSet::new() };
         store.prepare_writing()?;
         Ok(store)
@@ -311,15 +314,6 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.push(".");
     name.push(suffix);
     PathBuf::from(name)
-}
-
-/// Makes the names in a file's folder durable.
-pub(crate) fn sync_folder(path: &Path) -> Result<(), StoreError> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|e| StoreError::io(folder, "syncing the folder", e))
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {

@@ -11,7 +11,11 @@ use portcullis_ledger::{Appended, Ledger, LedgerOptions, StoreError, default_cop
 use crate::sample::{decision, keyed};
 
 const COUNT: u64 = 6;
-const CALLS: &str = "write,pwrite64,fsync,fdatasync,ftruncate,rename,unlink";
+const CALLS: &str = "write,pwrite64,fsync,fdatasync,ftruncate,rename,renameat,renameat2,link,linkat,unlink,unlinkat";
+/// Where a file cannot be removed, it stays, and nothing is wrong.
+const CALLS_THAT_FAIL: &str = "write,pwrite64,fsync,fdatasync,ftruncate,rename,renameat,renameat2,link,linkat";
+/// How files get their names.
+const RENAMES: &str = "rename,renameat,renameat2,link,linkat";
 
 /// Where the appending process works, and from which decision on.
 const FILE: &str = "PORTCULLIS_CRASH_FILE";
@@ -66,7 +70,7 @@ fn killed_while_rotating() {
         return;
     }
     let (mut before, mut after) = (0, 0);
-    for calls in [CALLS, "rename"] {
+    for calls in [CALLS, RENAMES] {
         for n in 1.. {
             let (_folder, path) = folder(true);
             let old = key_of(&path);
@@ -109,7 +113,7 @@ fn say(line: &str) {
 fn has_strace() -> bool {
     let found = Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_ok_and(|status| status.success());
     if !found {
-        eprintln!("SKIPPED: strace is not installed (apt-get install strace); crashes were not tested");
+        portcullis_skip::skip("strace", "crashes were not tested: apt-get install strace");
     }
     found
 }
@@ -205,7 +209,7 @@ fn killed_at_every_call() {
     if !has_strace() {
         return;
     }
-    for (calls, with_ledger) in [(CALLS, false), (CALLS, true), ("rename", true)] {
+    for (calls, with_ledger) in [(CALLS, false), (CALLS, true), (RENAMES, true)] {
         let (calls_made, hit) = at_every_call(calls, with_ledger, "signal=KILL");
         println!("{calls}, ledger before: {with_ledger}: {hit} runs killed, up to call {calls_made}");
         assert!(hit >= 1);
@@ -219,8 +223,7 @@ fn failed_at_every_call() {
     }
     for error in ["error=EIO", "error=ENOSPC"] {
         for with_ledger in [false, true] {
-            let (calls_made, hit) =
-                at_every_call("write,pwrite64,fsync,fdatasync,ftruncate,rename", with_ledger, error);
+            let (calls_made, hit) = at_every_call(CALLS_THAT_FAIL, with_ledger, error);
             println!("{error}, ledger before: {with_ledger}: {hit} runs failed, up to call {calls_made}");
             assert!(hit > 5);
         }
@@ -311,8 +314,10 @@ impl Call {
             "openat" if arguments.contains("O_CREAT") => {
                 Some(Call::Create { file: inside(&text(0)?)?, truncated: arguments.contains("O_TRUNC") })
             }
-            "rename" => Some(Call::Rename { from: inside(&text(0)?)?, to: inside(&text(1)?)? }),
-            "unlink" => inside(&text(0)?).map(Call::Unlink),
+            "rename" | "renameat" | "renameat2" => {
+                Some(Call::Rename { from: inside(&text(0)?)?, to: inside(&text(1)?)? })
+            }
+            "unlink" | "unlinkat" => inside(&text(0)?).map(Call::Unlink),
             _ => None,
         }
     }

@@ -52,6 +52,34 @@ fn a_blob_with_other_bytes_is_refused() {
     assert!(matches!(folder.blob(&digest), Err(StoreError::Damaged { .. })));
 }
 
+/// Two that write into one folder, as two processes with the same number in two containers do.
+#[test]
+fn two_writers_of_one_folder_do_not_mix() {
+    let there = tempfile::tempdir().unwrap();
+    let barrier = std::sync::Barrier::new(2);
+    std::thread::scope(|scope| {
+        for writer in 0..2u8 {
+            let (there, barrier) = (there.path(), &barrier);
+            scope.spawn(move || {
+                let folder = Folder::open(there).unwrap();
+                for n in 0..100u8 {
+                    let bytes = [vec![writer, n], vec![writer; 20_000]].concat();
+                    barrier.wait();
+                    assert!(folder.put(&format!("file/{writer}-{n}"), &bytes).unwrap());
+                    folder.replace("checkpoint", &bytes).unwrap();
+                }
+            });
+        }
+    });
+    let folder = Folder::open(there.path()).unwrap();
+    for (writer, n) in (0..2u8).flat_map(|writer| (0..100u8).map(move |n| (writer, n))) {
+        let found = folder.get(&format!("file/{writer}-{n}")).unwrap().unwrap();
+        assert!(found == [vec![writer, n], vec![writer; 20_000]].concat(), "{writer}-{n} holds {:?}", &found[..2]);
+    }
+    let last = folder.get("checkpoint").unwrap().unwrap();
+    assert!(last[1] == 99 && last.len() == 20_002 && last[2..].iter().all(|byte| *byte == last[0]));
+}
+
 /// Exported twice, at two sizes, into one folder.
 #[test]
 fn a_growing_log_is_exported() {

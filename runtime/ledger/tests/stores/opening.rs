@@ -95,7 +95,38 @@ fn foreign_older_and_newer_databases_are_refused() {
     }
     let text = folder.path().join("text");
     std::fs::write(&text, "not a database, but long enough to be looked at as one").unwrap();
-    assert!(matches!(open(&text), Err(StoreError::Database { .. })));
+    let error = open(&text).err().unwrap();
+    assert!(matches!(&error, StoreError::File { path, .. } if *path == text), "{error}");
+}
+
+/// A path that was mistyped: a request, another program's database. Nothing is made beside it, by who writes or verifies.
+#[test]
+fn nothing_is_made_beside_what_is_no_ledger() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("request.json"), "{}").unwrap();
+    std::fs::write(at("short"), "SQLite format 3\0").unwrap();
+    for (name, id) in [("other", 0), ("numbered", 7)] {
+        let db = rusqlite::Connection::open(at(name)).unwrap();
+        db.execute_batch(&format!("CREATE TABLE t(x); PRAGMA application_id = {id}")).unwrap();
+    }
+    let names = || std::fs::read_dir(folder.path()).unwrap().count();
+    for name in ["request.json", "other", "numbered"] {
+        let before = std::fs::read(at(name)).unwrap();
+        let error = open(&at(name)).err().unwrap();
+        assert!(error.to_string().contains("not a Portcullis ledger"), "{error}");
+        assert!(portcullis_ledger::verify_file(&at(name), &[], None).is_err(), "{name}");
+        assert_eq!((std::fs::read(at(name)).unwrap(), names()), (before, 4), "{name}");
+    }
+    assert!(open(&at("short")).is_err());
+    // An empty database is as good as none.
+    drop(
+        rusqlite::Connection::open(at("empty"))
+            .unwrap()
+            .execute_batch("PRAGMA user_version = 1; PRAGMA user_version = 0"),
+    );
+    assert!(std::fs::metadata(at("empty")).unwrap().len() > 0);
+    fill(&at("empty"), 0, 1);
 }
 
 #[test]

@@ -1,7 +1,5 @@
 //! A PostgreSQL server for one test.
 
-#![allow(clippy::print_stderr, reason = "a check that is skipped says so")]
-
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -16,7 +14,10 @@ pub struct Server {
 impl Server {
     pub fn start() -> Option<Server> {
         let Some(programs) = programs() else {
-            eprintln!("SKIPPED: no PostgreSQL programs (apt-get install postgresql); its store was not tested");
+            portcullis_skip::skip(
+                "postgresql",
+                "what is kept in PostgreSQL was not tested: apt-get install postgresql",
+            );
             return None;
         };
         let folder = tempfile::tempdir().unwrap();
