@@ -10,6 +10,7 @@ pub mod postgres;
 pub mod sqlite;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 pub use history::{HistoryAnswer, HistoryQuery};
 use jiff::Timestamp;
@@ -151,13 +152,14 @@ pub struct DecisionRow {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blob {
     sha256: Sha256,
-    bytes: Vec<u8>,
+    bytes: Arc<[u8]>,
 }
 
 impl Blob {
     /// Bytes to keep.
     #[must_use]
-    pub fn new(bytes: Vec<u8>) -> Blob {
+    pub fn new(bytes: impl Into<Arc<[u8]>>) -> Blob {
+        let bytes = bytes.into();
         Blob { sha256: Sha256::of(&bytes), bytes }
     }
 

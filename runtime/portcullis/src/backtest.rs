@@ -124,8 +124,7 @@ impl<'c> Backtester<'c> {
         };
         let told = recorded.policies.iter().flat_map(|policy| policy.history.iter().cloned()).collect();
         let past: Arc<dyn History> = Arc::new(AsOf { reader: Arc::clone(&self.reader), told });
-        let options = DecideOptions { history: HistorySource::Ledger(past), ..DecideOptions::default() };
-        let again = self.candidate.decide(&request, &options);
+        let again = self.candidate.decide(&request, &DecideOptions::default(), &HistorySource::Ledger(past));
         let change = Change::between(&recorded, &again.view());
         Ok(Compared {
             id,

@@ -196,8 +196,7 @@ impl<'r> Replayer<'r> {
         let now = recorded.now.parse::<Timestamp>().map_err(|error| damaged(error.to_string()))?;
         let set = self.set(body.policy_set.sha256, stored.index, now, &recorded.engine).map_err(damaged)?;
         let request = Request::parse(request, now).map_err(|error| damaged(error.to_string()))?;
-        let options = DecideOptions { history: HistorySource::recorded(&recorded), ..DecideOptions::default() };
-        let again = set.decide(&request, &options);
+        let again = set.decide(&request, &DecideOptions::default(), &HistorySource::recorded(&recorded));
         let again_view = again.view();
         let expected = comparable(recorded.clone()).map_err(|error| damaged(error.to_string()))?;
         let found = comparable(again_view.clone()).map_err(|error| damaged(error.to_string()))?;

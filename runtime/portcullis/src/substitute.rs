@@ -127,8 +127,7 @@ impl<'r> Substitution<'r> {
         let Ok(set) = &loaded.set else { return Ok(Substituted::Unknowable(Unknowable::SetNotInLedger)) };
         let now = recorded.now.parse::<Timestamp>().map_err(|error| damaged(error.to_string()))?;
         let request = Request::parse(request, now).map_err(|error| damaged(error.to_string()))?;
-        let options = DecideOptions { history: HistorySource::recorded(&recorded), ..DecideOptions::default() };
-        let again = set.decide(&request, &options);
+        let again = set.decide(&request, &DecideOptions::default(), &HistorySource::recorded(&recorded));
         let again = again.view();
         // The set is the same but for the module, so that the traces stand side by side.
         let pairs: Vec<(&PolicyTrace<'_>, &PolicyTrace<'_>)> = recorded

@@ -38,9 +38,21 @@ use std::path::PathBuf;
 pub use confine::{Confinement, confine};
 pub use limits::CompileLimits;
 #[cfg(not(unix))]
-pub(crate) use nowhere::{Compiler, compile};
+pub(crate) use nowhere::{Compiler, Made, compile};
 #[cfg(unix)]
-pub(crate) use parent::{Compiler, compile};
+pub(crate) use parent::{Compiler, Made, compile};
+
+/// What a child makes of a module.
+#[derive(Clone, Copy)]
+pub(crate) enum Work<'a> {
+    /// The code that `configure` runs in; without any settings.
+    Prepare,
+    /// The policy, with its settings; from `code`, which an earlier child prepared and which is authentic, where there is any.
+    Bind {
+        /// What [`Work::Prepare`] made.
+        code: Option<&'a [u8]>,
+    },
+}
 
 /// Where modules are configured and compiled.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 
 use portcullis_gate::Sha256;
 
+use super::Work;
 use crate::cache::Cache;
 use crate::{EngineOptions, LoadError, PolicySource};
 
@@ -28,6 +29,7 @@ pub(crate) fn compile(
     _engine: &Sha256,
     _module: &[u8],
     _source: &PolicySource<'_>,
+    _work: Work<'_>,
 ) -> Result<Made, LoadError> {
     match *compiler {}
 }

@@ -14,7 +14,7 @@ use portcullis_gate::{LoadFault, Sha256, text};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::protocol::{Order, Rlimits, read_answer};
-use super::{CompileIn, CompileLimits, worker};
+use super::{CompileIn, CompileLimits, Work, worker};
 use crate::cache::{Cache, Draft, EntryKey};
 use crate::{Effort, EngineOptions, LoadError, PolicySource};
 
@@ -73,7 +73,7 @@ const NOT_HOOKED: &str = "this executable cannot be started as a compiler: call 
      `portcullis::compile_worker::run_if_asked()` first in its `main`; or set `EngineOptions::compile_in` to \
      `CompileIn::Program` with the `portcullis` command, or, for modules that are trusted, to `CompileIn::ThisProcess`";
 
-/// Compiles a module in a child.
+/// Has a child do its work on a module.
 ///
 /// # Errors
 /// What the child refuses the module for; `load.compile-limit`, where it needs too much; `load.compile`, where it crashed;
@@ -85,6 +85,7 @@ pub(crate) fn compile(
     engine: &Sha256,
     module: &[u8],
     source: &PolicySource<'_>,
+    work: Work<'_>,
 ) -> Result<Made, LoadError> {
     let _slot = compiler.slots.take();
     let failed = |what: &str| LoadError::new(LoadFault::Compiler, format!("{}: {what}", compiler.program.display()));
@@ -108,10 +109,16 @@ pub(crate) fn compile(
         key: key.clone(),
         settings: source.settings,
         module,
+        work,
+    };
+    let code = match work {
+        Work::Prepare => 0,
+        Work::Bind { code } => code.map_or(0, <[u8]>::len),
     };
     let rlimits = Rlimits {
         cpu_s: compiler.limits.cpu_s_for(module.len(), &source.limits),
-        memory_bytes: compiler.limits.memory_for(module.len()),
+        // Code that is given is there twice: as it came, and as it runs.
+        memory_bytes: compiler.limits.memory_for(module.len().saturating_add(code.saturating_mul(2))),
         file_bytes: compiler.limits.code_bytes,
     };
     let wall = compiler.limits.wall_for(&source.limits);

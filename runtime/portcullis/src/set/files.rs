@@ -1,6 +1,6 @@
 //! Reading the files of a policy set.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -122,11 +122,46 @@ impl<'s> Sources<'s> {
 /// What was read for one policy.
 pub(super) struct Found {
     pub(super) module: Result<Arc<[u8]>, LoadError>,
-    pub(super) settings: Result<String, LoadError>,
+    pub(super) settings: Result<Arc<[u8]>, LoadError>,
     pub(super) data: BTreeMap<String, Result<Document, LoadError>>,
     pub(super) digests: FoundPolicy,
     /// All that could be read, as it is.
-    pub(super) bytes: Vec<Arc<[u8]>>,
+    pub(super) bytes: Vec<Bytes>,
+}
+
+/// Bytes with their digest.
+#[derive(Clone)]
+pub(super) struct Bytes {
+    pub(super) sha256: Sha256,
+    pub(super) bytes: Arc<[u8]>,
+}
+
+/// Reads each file once, and keeps equal bytes once.
+struct Reading<'f> {
+    files: &'f dyn ReadFiles,
+    by_path: HashMap<String, Bytes>,
+    by_digest: HashMap<Sha256, Bytes>,
+}
+
+impl Reading<'_> {
+    fn of(files: &dyn ReadFiles) -> Reading<'_> {
+        Reading { files, by_path: HashMap::new(), by_digest: HashMap::new() }
+    }
+
+    fn read(&mut self, file: &str, limit: usize) -> std::io::Result<Bytes> {
+        if let Some(read) = self.by_path.get(file) {
+            return if read.bytes.len() > limit { Err(too_large(limit)) } else { Ok(read.clone()) };
+        }
+        let bytes = self.files.read(file, limit)?;
+        let read = self.keep(bytes);
+        self.by_path.insert(file.to_owned(), read.clone());
+        Ok(read)
+    }
+
+    fn keep(&mut self, bytes: Vec<u8>) -> Bytes {
+        let sha256 = Sha256::of(&bytes);
+        self.by_digest.entry(sha256).or_insert_with(|| Bytes { sha256, bytes: bytes.into() }).clone()
+    }
 }
 
 pub(super) fn read_manifest(path: &Path) -> Result<(PathBuf, Vec<u8>), SetError> {
@@ -137,34 +172,53 @@ pub(super) fn read_manifest(path: &Path) -> Result<(PathBuf, Vec<u8>), SetError>
     }
 }
 
+/// Reads the files of all policies.
 pub(super) fn read_files(definition: &SetDefinition, files: &dyn ReadFiles) -> Vec<Found> {
-    definition.policies().iter().map(|spec| read_policy(spec, files)).collect()
+    let mut reading = Reading::of(files);
+    definition.policies().iter().map(|spec| read_policy(spec, &mut reading)).collect()
 }
 
-pub(super) fn read_policy(spec: &PolicySpec, files: &dyn ReadFiles) -> Found {
-    let mut kept: Vec<Arc<[u8]>> = Vec::new();
+/// Reads the files of these policies, but for their modules, which are `module`.
+pub(super) fn read_with_module<'p>(
+    policies: impl Iterator<Item = &'p PolicySpec>,
+    module: &Arc<[u8]>,
+    files: &dyn ReadFiles,
+) -> Vec<Found> {
+    let mut reading = Reading::of(files);
+    let sha256 = Sha256::of(module);
+    let with_module = |spec| {
+        let mut found = read_policy(spec, &mut reading);
+        found.module = Ok(Arc::clone(module));
+        found.digests.module_sha256 = Some(sha256);
+        found
+    };
+    policies.map(with_module).collect()
+}
+
+fn read_policy(spec: &PolicySpec, reading: &mut Reading<'_>) -> Found {
+    let mut kept: Vec<Bytes> = Vec::new();
     // What a decision says of a fault is recorded and made again from files that may have moved since: it names what a file
     // is to the policy, never where it was.
-    let mut read = |file: &str, what: &str, limit, fault| {
-        let bytes = files.read(file, limit).map_err(|error| failed(fault, format!("{what}: {error}")))?;
-        let bytes: Arc<[u8]> = bytes.into();
-        kept.push(Arc::clone(&bytes));
-        Ok(bytes)
+    let mut keep = |read: std::io::Result<Bytes>, what: &str, fault| {
+        let read = read.map_err(|error| failed(fault, format!("{what}: {error}")))?;
+        kept.push(read.clone());
+        Ok(read)
     };
     let module_limit = usize::try_from(spec.limits.module_bytes).unwrap_or(usize::MAX);
-    let module = read(&spec.module, "the module", module_limit, LoadFault::Missing);
+    let module = keep(reading.read(&spec.module, module_limit), "the module", LoadFault::Missing);
     let settings = match &spec.settings {
-        Settings::Inline(text) => Ok(text.as_bytes().into()),
-        Settings::File(file) => read(file, "the settings", MAX_DOCUMENT_BYTES, LoadFault::Settings),
+        Settings::Inline(text) => Ok(reading.keep(text.as_bytes().to_vec())),
+        Settings::File(file) => reading.read(file, MAX_DOCUMENT_BYTES),
     };
+    let settings = keep(settings, "the settings", LoadFault::Settings);
     let mut data = BTreeMap::new();
     let mut data_digests = BTreeMap::new();
     for (name, file) in &spec.data {
         let what = format!("the document {name:?}");
-        let bytes = read(file, &what, MAX_DOCUMENT_BYTES, LoadFault::Data);
+        let bytes = keep(reading.read(file, MAX_DOCUMENT_BYTES), &what, LoadFault::Data);
         data_digests.insert(name.clone(), digest(&bytes));
         let document = bytes.and_then(|bytes| {
-            Document::parse(&bytes).map_err(|error| failed(LoadFault::Data, format!("{what}: {error}")))
+            Document::parse(&bytes.bytes).map_err(|error| failed(LoadFault::Data, format!("{what}: {error}")))
         });
         data.insert(name.clone(), document);
     }
@@ -175,14 +229,8 @@ pub(super) fn read_policy(spec: &PolicySpec, files: &dyn ReadFiles) -> Found {
         data: data_digests,
         inputs: None,
     };
-    let settings = settings.and_then(|bytes| {
-        let text = std::str::from_utf8(&bytes).map(str::to_owned);
-        text.map_err(|_| failed(LoadFault::Settings, "the settings are not UTF-8".into()))
-    });
-    if let Settings::Inline(text) = &spec.settings {
-        kept.push(text.as_bytes().into());
-    }
-    Found { module, settings, data, digests, bytes: kept }
+    let bytes = |read: Bytes| read.bytes;
+    Found { module: module.map(bytes), settings: settings.map(bytes), data, digests, bytes: kept }
 }
 
 pub(super) fn read_lock(path: &Path, manifest: &Path) -> Result<Vec<u8>, SetError> {
@@ -200,13 +248,17 @@ fn read_file(path: &Path, limit: usize) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take((limit as u64).saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() > limit {
-        return Err(std::io::Error::other(format!("larger than {limit} bytes")));
+        return Err(too_large(limit));
     }
     Ok(bytes)
 }
 
-fn digest<E>(bytes: &Result<Arc<[u8]>, E>) -> Option<Sha256> {
-    bytes.as_ref().ok().map(|bytes| Sha256::of(bytes))
+fn too_large(limit: usize) -> std::io::Error {
+    std::io::Error::other(format!("larger than {limit} bytes"))
+}
+
+fn digest<E>(read: &Result<Bytes, E>) -> Option<Sha256> {
+    read.as_ref().ok().map(|read| read.sha256)
 }
 
 pub(super) fn failed(fault: LoadFault, detail: String) -> LoadError {

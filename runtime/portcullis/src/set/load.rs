@@ -1,13 +1,13 @@
 //! From what was read of a set to its policies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use portcullis_attest::NamedKey;
-use portcullis_engine::{Engine, LoadError, Policy, PolicySource};
-use portcullis_gate::{Document, Fault, Faulted, LoadFault, Pointer, PolicySpec, SetDefinition};
+use portcullis_engine::{Declared, Engine, HostData, LoadError, Policy, PolicySource};
+use portcullis_gate::{Document, Fault, Faulted, Limits, LoadFault, Pointer, PolicySpec, SetDefinition, Sha256};
 
 use super::SetError;
 use super::files::{Found, ReadFiles, failed};
@@ -34,12 +34,35 @@ pub(super) fn check_trust(
     Ok(evidence.map(|evidence| evidence.to_bytes().into()))
 }
 
-pub(super) fn load(spec: &PolicySpec, found: &mut Found, engine: &Engine) -> Result<Policy, LoadError> {
-    with_source(spec, found, |module, source| engine.load(module, source))
+/// Loads policies.
+pub(super) fn load_each(policies: Vec<(&PolicySpec, &mut Found)>, engine: &Engine) -> Vec<Result<Policy, LoadError>> {
+    each(
+        policies,
+        |spec, found| with_source(spec, found, |module, source| engine.load(module, source)),
+        |policy, found| policy.with_documents(documents(found)?),
+    )
 }
 
-pub(super) fn inputs(spec: &PolicySpec, found: &mut Found, engine: &Engine) -> Result<Box<[Pointer]>, LoadError> {
-    with_source(spec, found, |module, source| engine.inputs(module, source))
+/// The request fields that policies read. No code of a module comes into this process.
+pub(super) fn inputs_of_each(
+    policies: Vec<(&PolicySpec, &mut Found)>,
+    engine: &Engine,
+) -> Vec<Result<Box<[Pointer]>, LoadError>> {
+    let declared = each(
+        policies,
+        |spec, found| {
+            with_source(spec, found, |module, source| {
+                let declared = engine.declared(module, source)?;
+                declared.check_documents(&*source.data)?;
+                Ok(declared)
+            })
+        },
+        |declared: &Declared, found| {
+            declared.check_documents(&*documents(found)?)?;
+            Ok(declared.clone())
+        },
+    );
+    declared.into_iter().map(|declared| declared.map(|declared| declared.inputs)).collect()
 }
 
 fn with_source<T>(
@@ -47,34 +70,51 @@ fn with_source<T>(
     found: &mut Found,
     work: impl FnOnce(&[u8], &PolicySource<'_>) -> Result<T, LoadError>,
 ) -> Result<T, LoadError> {
-    let module = found.module.as_ref().map_err(Clone::clone)?;
-    let settings = found.settings.as_ref().map_err(Clone::clone)?;
-    let data = std::mem::take(&mut found.data).into_iter().map(|(name, document)| Ok((name, document?)));
+    let module = found.module.clone()?;
+    let settings = found.settings.clone()?;
+    let settings = std::str::from_utf8(&settings);
     let source = PolicySource {
         name: &spec.name,
-        settings,
+        settings: settings.map_err(|_| failed(LoadFault::Settings, "the settings are not UTF-8".into()))?,
         limits: spec.limits,
-        data: Arc::new(data.collect::<Result<BTreeMap<String, Document>, LoadError>>()?),
+        data: documents(found)?,
         expected_sha256: found.digests.module_sha256,
     };
-    work(module, &source)
+    work(&module, &source)
 }
 
-/// Does the work for each policy, on as many threads as there are cores; results are in the manifest's order.
-pub(super) fn each<T: Send>(
-    specs: &[PolicySpec],
-    found: &mut [Found],
+fn documents(found: &mut Found) -> Result<Arc<dyn HostData>, LoadError> {
+    let data = std::mem::take(&mut found.data).into_iter().map(|(name, document)| Ok((name, document?)));
+    Ok(Arc::new(data.collect::<Result<BTreeMap<String, Document>, LoadError>>()?))
+}
+
+/// Does the work once for the policies with the same module, settings and limits, on as many threads as there are cores, and
+/// `again` for the others of them; results are in the order of the policies.
+fn each<T: Send>(
+    policies: Vec<(&PolicySpec, &mut Found)>,
     work: impl Fn(&PolicySpec, &mut Found) -> Result<T, LoadError> + Sync,
+    again: impl Fn(&T, &mut Found) -> Result<T, LoadError>,
 ) -> Vec<Result<T, LoadError>> {
-    let mut results: Vec<Option<Result<T, LoadError>>> = std::iter::repeat_with(|| None).take(found.len()).collect();
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(found.len());
+    let count = policies.len();
+    let mut places: HashMap<(Sha256, Sha256, Limits), usize> = HashMap::new();
+    let (mut firsts, mut others) = (Vec::new(), Vec::new());
+    for (place, (spec, found)) in policies.into_iter().enumerate() {
+        // What could not be read is like nothing else.
+        let key = found.digests.module_sha256.zip(found.digests.settings_sha256);
+        let first =
+            key.map_or(place, |(module, settings)| *places.entry((module, settings, spec.limits)).or_insert(place));
+        if first == place { firsts.push((place, spec, found)) } else { others.push((place, first, spec, found)) }
+    }
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(firsts.len());
     // The slow ones are rarely neighbours: whoever is free takes the next.
-    let waiting = Mutex::new(specs.iter().zip(found).zip(&mut results));
+    let waiting = Mutex::new(firsts.into_iter());
+    let done = Mutex::new(BTreeMap::new());
     let worker = || {
         loop {
             let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let Some(((spec, found), result)) = next else { return };
-            *result = Some(work(spec, found));
+            let Some((place, spec, found)) = next else { return };
+            let result = work(spec, found);
+            done.lock().unwrap_or_else(PoisonError::into_inner).insert(place, result);
         }
     };
     std::thread::scope(|scope| {
@@ -84,8 +124,18 @@ pub(super) fn each<T: Send>(
         }
         worker();
     });
-    let missing = || failed(LoadFault::Compiler, "it was not loaded".into());
-    results.into_iter().map(|result| result.unwrap_or_else(|| Err(missing()))).collect()
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    for (place, first, spec, found) in others {
+        let result = match done.get(&first) {
+            Some(Ok(first)) => again(first, found),
+            // Its documents are its own matter.
+            Some(Err(error)) if error.fault != LoadFault::Data => Err(error.clone()),
+            Some(Err(_)) | None => work(spec, found),
+        };
+        done.insert(place, result);
+    }
+    let missing = || Err(failed(LoadFault::Compiler, "it was not loaded".into()));
+    (0..count).map(|place| done.remove(&place).unwrap_or_else(missing)).collect()
 }
 
 /// A load error as the fault that it is in each decision: what went wrong inside the guest, where it was running.

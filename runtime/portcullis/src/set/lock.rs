@@ -8,7 +8,7 @@ use portcullis_engine::Engine;
 use portcullis_gate::{FoundPolicy, Lock, Manifest, OciPin, Sha256};
 
 use super::files::{Folder, Found, read_files, read_manifest};
-use super::load::{check_trust, each, inputs, texts};
+use super::load::{check_trust, inputs_of_each, texts};
 use super::{NotLoaded, PolicySet, SetError};
 use crate::{ModuleStore, trust};
 
@@ -75,7 +75,7 @@ impl PolicySet {
         check_trust(&manifest_path, &definition, keys, &found, &folder, now)?;
         let mut not_loaded = Vec::new();
         // Nobody has reviewed these modules: no code of theirs comes into this process.
-        let inputs = each(definition.policies(), &mut found, |spec, found| inputs(spec, found, engine));
+        let inputs = inputs_of_each(definition.policies().iter().zip(&mut found).collect(), engine);
         for ((spec, found), inputs) in definition.policies().iter().zip(&mut found).zip(inputs) {
             match inputs {
                 Ok(inputs) => found.digests.inputs = Some(texts(&inputs)),

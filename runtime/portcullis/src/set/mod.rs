@@ -21,8 +21,8 @@ pub use files::ReadFiles;
 pub(crate) use files::{Folder, Sources};
 pub use lock::{Locked, LockedModule};
 
-use files::{Found, read_files, read_lock, read_manifest, read_policy};
-use load::{Ask, check_trust, each, faulted, load, texts};
+use files::{Found, read_files, read_lock, read_manifest, read_with_module};
+use load::{Ask, check_trust, faulted, load_each, texts};
 use pinned::pinned_modules;
 
 use crate::{ModuleStore, trust};
@@ -40,6 +40,8 @@ pub struct PolicySet {
     policies: Vec<Result<Policy, Faulted>>,
     warnings: Vec<Mark>,
     files: SetFiles,
+    /// What runs the policies.
+    engine: Engine,
     data: BTreeMap<String, BTreeMap<String, Sha256>>,
 }
 
@@ -50,7 +52,7 @@ pub struct SetFiles {
     pub manifest: Arc<[u8]>,
     /// The lock.
     pub lock: Arc<[u8]>,
-    /// Modules, settings and reference documents, in no particular order; what could not be read is not among them.
+    /// Modules, settings and reference documents, each once, in no particular order; what could not be read is not among them.
     pub others: Vec<Arc<[u8]>>,
     /// The signatures and reviews that the set's trust rules asked for, with the keys; `None` where they ask for none.
     pub evidence: Option<Arc<[u8]>>,
@@ -154,7 +156,7 @@ impl PolicySet {
             Ask::Evidence => check_trust(manifest_path, &definition, keys, &found, files, now)?,
             Ask::Nothing => None,
         };
-        let loaded = each(definition.policies(), &mut found, |spec, found| load(spec, found, engine));
+        let loaded = load_each(definition.policies().iter().zip(&mut found).collect(), engine);
         let mut policies = Vec::with_capacity(loaded.len());
         for (policy, found) in loaded.into_iter().zip(&mut found) {
             if let Ok(policy) = &policy {
@@ -171,13 +173,15 @@ impl PolicySet {
                 settings_sha256: found.digests.settings_sha256,
             })
             .collect();
-        let engine =
+        let identity =
             EngineIdentity { version: engine.version().into(), configuration_sha256: engine.configuration_sha256() };
-        let pinned = Arc::new(PinnedSet { definition, sha256: lock.set_sha256, pins, engine });
+        let pinned = Arc::new(PinnedSet { definition, sha256: lock.set_sha256, pins, engine: identity });
         let data = definition_data(&pinned.definition, &lock);
-        let others = found.into_iter().flat_map(|found| found.bytes).collect();
+        let others: BTreeMap<Sha256, Arc<[u8]>> =
+            found.into_iter().flat_map(|found| found.bytes).map(|read| (read.sha256, read.bytes)).collect();
+        let others = others.into_values().collect();
         let files = SetFiles { manifest: manifest.into(), lock: lock_bytes.into(), others, evidence };
-        Ok(PolicySet { pinned, policies, warnings, files, data })
+        Ok(PolicySet { pinned, policies, warnings, files, engine: engine.clone(), data })
     }
 
     /// What a manifest says: its path, and the set. `path` is the manifest or the folder that holds it.
@@ -210,6 +214,12 @@ impl PolicySet {
         &self.policies
     }
 
+    /// What runs the policies.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// The digests of the reference documents, by the policy's and the document's name.
     pub(crate) fn data_digests(&self) -> BTreeMap<String, BTreeMap<String, Sha256>> {
         self.data.clone()
@@ -236,12 +246,12 @@ impl PolicySet {
         let mut pinned = PinnedSet::clone(&self.pinned);
         let mut not_loaded = Vec::new();
         let pins = pinned.pins.iter_mut().zip(self.pinned.definition.policies()).zip(&mut self.policies);
-        for ((pin, spec), policy) in pins.filter(|((pin, _), _)| pin.module_sha256 == Some(*old)) {
-            let mut found = read_policy(spec, files);
-            found.digests.module_sha256 = Some(Sha256::of(module));
-            found.module = Ok(Arc::clone(module));
+        let concerned: Vec<_> = pins.filter(|((pin, _), _)| pin.module_sha256 == Some(*old)).collect();
+        let mut found = read_with_module(concerned.iter().map(|((_, spec), _)| *spec), module, files);
+        let loaded = load_each(concerned.iter().map(|((_, spec), _)| *spec).zip(&mut found).collect(), engine);
+        for (((pin, spec), policy), (loaded, found)) in concerned.into_iter().zip(loaded.into_iter().zip(&found)) {
             pin.module_sha256 = found.digests.module_sha256;
-            *policy = load(spec, &mut found, engine).map_err(|error| {
+            *policy = loaded.map_err(|error| {
                 let (name, module) = (spec.name.clone(), spec.module.clone());
                 not_loaded.push(NotLoaded { name, module, error: error.clone() });
                 faulted(error)
