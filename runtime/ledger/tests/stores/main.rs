@@ -16,6 +16,7 @@ mod damage;
 mod folder;
 mod model;
 mod opening;
+mod outages;
 mod postgres;
 mod replicas;
 mod rotation;
