@@ -5,8 +5,10 @@
 //! holder who was believed dead and is not cannot commit any more, whatever the clocks say. Time decides only how soon
 //! another may take over. Replicas that do not hold the lease hand their entries over in a table.
 
+mod connect;
 mod read;
 pub(crate) mod submitted;
+mod verifier;
 mod write;
 
 use std::collections::{HashMap, HashSet};
@@ -14,7 +16,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use portcullis_gate::Sha256;
-use postgres::{Client, NoTls};
+use postgres::Client;
 use uuid::Uuid;
 
 use super::{Identity, Listen, OpenReader, ReadStore, TEND_INTERVAL};
@@ -119,13 +121,7 @@ impl Postgres {
         {
             return Err(StoreError::refused(format!("{name:?} is no name of a schema")));
         }
-        let config: postgres::Config = options.connection.parse().map_err(failed("reading the connection string"))?;
-        if config.get_ssl_mode() == postgres::config::SslMode::Require {
-            return Err(StoreError::refused(
-                "sslmode=require, but connections to PostgreSQL are made without TLS: use a Unix socket or an encrypted tunnel",
-            ));
-        }
-        let mut client = config.connect(NoTls).map_err(failed("connecting"))?;
+        let mut client = connect::connect(&options.connection)?;
         client
             .batch_execute(&format!("SET search_path TO {name}; SET synchronous_commit TO on"))
             .map_err(failed("connecting"))?;

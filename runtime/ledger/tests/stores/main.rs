@@ -23,3 +23,4 @@ mod rotation;
 mod sample;
 mod server;
 mod sqlite;
+mod tls;

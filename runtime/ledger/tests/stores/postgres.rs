@@ -177,18 +177,6 @@ fn a_vanished_database_stops_the_ledger() {
 }
 
 #[test]
-fn a_connection_that_should_be_encrypted_is_refused() {
-    let options = PostgresOptions {
-        connection: "host=localhost user=gate sslmode=require".to_owned(),
-        schema: "ledger".to_owned(),
-        holder: "replica".to_owned(),
-        lease: Duration::ZERO,
-    };
-    let error = Postgres::open_reader(&options).err().unwrap().to_string();
-    assert!(error.contains("without TLS"), "{error}");
-}
-
-#[test]
 fn other_schemas_and_formats_are_refused() {
     let Some(server) = Server::start() else { return };
     let place = place_of(&server, "ledger", Duration::from_secs(10));
