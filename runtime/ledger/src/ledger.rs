@@ -46,9 +46,14 @@ impl Ledger {
     /// together.
     ///
     /// # Errors
-    /// [`StoreError::Overloaded`] at once where the queue is full and [`StoreError::Refused`] for an entry that can never
-    /// be appended, with nothing written. [`StoreError::Stopped`] after a failed write or sync: whether this entry is
-    /// durable is then unknown, and nothing is taken any more.
+    /// | error | is the entry durable? |
+    /// |---|---|
+    /// | [`StoreError::Overloaded`]: the queue is full | no; it may be brought again |
+    /// | [`StoreError::Refused`]: it can never be appended | no |
+    /// | [`StoreError::Stopped`]: a write or sync failed, now or before | unknown; nothing is taken any more |
+    /// | [`StoreError::NotTaken`], of a replica: nobody wrote it in time | no; it may be brought again |
+    /// | [`StoreError::Unknown`], of a replica: its answer is lost | unknown |
+    /// | [`StoreError::Damaged`], of a replica: it was answered, and another event is in its place | unknown; not where it should be |
     pub fn append(&self, entry: Entry) -> Result<Appended, StoreError> {
         self.received(&self.send(entry)?)
     }

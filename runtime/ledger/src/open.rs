@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::outside::{self, KeyFile};
 use crate::prefix::{check_prefix, edge_of};
-use crate::reader::Reader;
+use crate::reader::{DEFAULT_READERS, Reader};
 use crate::replica::{Candidate, Replica, Submitter};
 use crate::rotate;
 use crate::sequencer::{Sequencer, Shared, sign_edge};
@@ -43,6 +43,8 @@ pub struct LedgerOptions {
     pub lock_wait: Duration,
     /// Bytes of a page of a new SQLite database.
     pub page_bytes: u32,
+    /// Most connections for reading that are open at once. Whoever finds all of them in use waits.
+    pub max_readers: usize,
     /// How long a replica waits for whoever writes to append an entry. Longer than a lease, so that another can take over.
     pub submit_wait: Duration,
 }
@@ -60,6 +62,7 @@ impl Default for LedgerOptions {
             // Commands that follow each other in a pipeline, and a verification, hold it for moments.
             lock_wait: Duration::from_secs(5),
             page_bytes: sqlite.page_bytes,
+            max_readers: DEFAULT_READERS,
             submit_wait: Duration::from_secs(15),
         }
     }
@@ -136,7 +139,7 @@ impl Ledger {
     ) -> Result<Ledger, StoreError> {
         let candidate = Candidate::start(place, key_file, copies, options)?;
         let readers = Arc::new(PostgresReaders::without_writer(place.clone()));
-        let reader = Reader::new(readers);
+        let reader = Reader::new(readers, options.max_readers);
         let chain = reader.keys()?;
         let file = rotate::key_of(&chain, key_file)?;
         let note = reader.with(|store| store.checkpoint())?.unwrap_or_default();
@@ -192,7 +195,7 @@ impl Ledger {
         Ok(Ledger {
             threads,
             max_queue,
-            reader: Some(Reader::new(readers)),
+            reader: Some(Reader::new(readers, options.max_readers)),
             verifier,
             secret,
             key_file: key_file.to_owned(),

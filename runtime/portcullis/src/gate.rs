@@ -261,7 +261,10 @@ impl Gate {
             }
             Ok(Appended::Conflict { index }) => Err(DecideError::Conflict { index }),
             Ok(Appended::HistoryChanged { .. }) => Ok(None),
-            Err(error @ StoreError::Overloaded { .. }) => Err(DecideError::Overloaded { reason: error.to_string() }),
+            // Certainly in no ledger: whoever asks may ask again.
+            Err(error @ (StoreError::Overloaded { .. } | StoreError::NotTaken { .. })) => {
+                Err(DecideError::Overloaded { reason: error.to_string() })
+            }
             Err(error) => Ok(Some(unrecorded(decision, &error.to_string()))),
         }
     }

@@ -36,7 +36,8 @@ pub enum GateError {
 /// Why there is no decision. Nothing proceeds.
 #[derive(Debug, thiserror::Error)]
 pub enum DecideError {
-    /// Too many requests at once, or too many entries wait for the ledger. Ask again.
+    /// Too many requests at once, too many entries wait for the ledger, or no replica wrote in time what this one decided.
+    /// Nothing was recorded: ask again.
     #[error("overloaded: {reason}")]
     Overloaded {
         /// What is full.
