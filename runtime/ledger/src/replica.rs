@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use crate::prefix::{check_prefix, edge_of};
+use crate::prefix::{check_prefix, check_signed, edge_of};
 use crate::sequencer::{Appended, Job, Work};
 use crate::store::postgres::submitted::{Answered, ENTRY, Seal, encode_entry};
 use crate::store::postgres::{Postgres, PostgresOptions};
@@ -145,8 +145,9 @@ struct Copies {
 impl Copies {
     fn follow(&mut self) -> Result<(), StoreError> {
         let mut store = Postgres::open_reader(&self.place)?;
-        let Some(note) = store.checkpoint()? else { return Ok(()) };
+        store.begin_snapshot()?;
         let (chain, edge) = (KeyChain::of(&mut store)?, edge_of(&mut store)?);
+        let Some(note) = check_signed(&mut store, &edge, &chain)? else { return Ok(()) };
         for path in &self.paths {
             match outside::read_copy(path)? {
                 Some(kept) if kept == note => continue,
@@ -154,7 +155,6 @@ impl Copies {
                 None if self.made => continue,
                 None => {}
             }
-            check_prefix(&mut store, &edge, &note, &chain, path)?;
             outside::write_text(path, &note)?;
         }
         self.made = true;

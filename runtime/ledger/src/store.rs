@@ -379,8 +379,8 @@ pub trait Store: ReadStore {
     fn commit(&mut self) -> Result<(), StoreError>;
     /// Gives up the transaction.
     fn rollback(&mut self) -> Result<(), StoreError>;
-    /// Leaves nothing of erased bytes in files of the store that are not the database. False where a reader holds them
-    /// open: it has to be asked again.
+    /// Leaves nothing of erased bytes in files of the store that are not the database, after
+    /// [`OpenReader::prepare_scrub`]. Waits for nobody: false where a reader holds them open, and it has to be asked again.
     fn scrub(&mut self) -> Result<bool, StoreError>;
     /// From now on the store writes and syncs nothing more, not even when closed.
     fn abandon(&mut self);
@@ -407,6 +407,12 @@ pub trait OpenReader: Send + Sync {
     /// # Errors
     /// [`StoreError`]; the ledger stops.
     fn tend(&self) -> Result<(), StoreError>;
+
+    /// Does of a [`Store::scrub`] what can be done beside the writer, however long it takes.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the ledger stops.
+    fn prepare_scrub(&self) -> Result<(), StoreError>;
 }
 
 /// Waits for submissions of others.

@@ -20,6 +20,14 @@ impl Place for File {
     fn verify(&self) -> Verification {
         verify_file(&self.path, &default_copies(&self.path), None).unwrap()
     }
+
+    fn tamper(&self, statement: &str) -> u64 {
+        let db = rusqlite::Connection::open(&self.path).unwrap();
+        // As a ledger's own connection: nothing is left where rows were.
+        db.pragma_update_and_check(None, "secure_delete", 1, |_| Ok(())).unwrap();
+        let changed = db.execute(statement, []).unwrap();
+        u64::try_from(changed).unwrap()
+    }
 }
 
 #[test]
