@@ -11,7 +11,7 @@ pub mod sqlite;
 
 use std::ops::Range;
 
-pub use history::{HistoryAnswer, HistoryQuery};
+pub use history::{HistoryAnswer, HistoryQuery, MAX_HISTORY_ROWS};
 use jiff::Timestamp;
 use portcullis_gate::{Outcome, Sha256};
 use uuid::Uuid;
@@ -336,6 +336,9 @@ pub trait ReadStore: Send {
     /// Decisions, the latest index first.
     fn list(&mut self, filter: &ListFilter, limit: u32) -> Result<Vec<ListedDecision>, StoreError>;
     /// Counts decisions.
+    ///
+    /// # Errors
+    /// [`StoreError::TooMuchHistory`] too.
     fn history(&mut self, query: &HistoryQuery) -> Result<HistoryAnswer, StoreError>;
     /// Indexes, from `from` on, of decisions before a time whose payloads are not erased, in order.
     fn erasable(&mut self, before: Timestamp, from: u64, limit: u32) -> Result<Vec<u64>, StoreError>;

@@ -92,6 +92,14 @@ pub enum StoreError {
         /// The database's size.
         size: u64,
     },
+    /// A question about the past that too many decisions would have to be looked at for. Nothing was written.
+    #[error(
+        "more than {most} decisions would have to be looked at to answer a question about the past: ask for less time, or of one resource or action"
+    )]
+    TooMuchHistory {
+        /// How many are looked at.
+        most: u64,
+    },
     /// The checkpoint in the database, which is written together with events, is not of all of them: something else wrote
     /// there, and what it wrote will not be signed.
     #[error("the checkpoint in the database: {problem}")]

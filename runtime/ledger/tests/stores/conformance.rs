@@ -331,7 +331,9 @@ fn many_threads(place: &dyn Place) {
 fn unsigned_tail(place: &dyn Place) {
     let unsigned = |what: &str| {
         let found = place.verify().problems;
-        let codes: Vec<ProblemCode> = found.iter().map(|problem| problem.code).collect();
+        // What deleting a row left in its page is found too, where there are pages.
+        let codes = found.iter().map(|problem| problem.code).filter(|code| *code != ProblemCode::Page);
+        let codes: Vec<ProblemCode> = codes.collect();
         assert_eq!(codes, [ProblemCode::Checkpoint], "{what}: {found:?}");
         let error = place.open().err();
         assert!(matches!(error, Some(StoreError::StoredCheckpoint { .. })), "{what}: {error:?}");

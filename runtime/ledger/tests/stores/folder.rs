@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
-use portcullis_ledger::{Files, Folder, Ledger, LedgerOptions, Objects, Sha256, StoreError, verify_export};
+use portcullis_ledger::{Files, Folder, Ledger, LedgerOptions, Objects, Reader, Sha256, StoreError, verify_export};
 
 use crate::sample::decision;
 
@@ -50,6 +50,33 @@ fn a_blob_with_other_bytes_is_refused() {
     let digits = digest.to_string();
     std::fs::write(there.path().join("blob").join(&digits[..2]).join(&digits[2..]), b"modulo").unwrap();
     assert!(matches!(folder.blob(&digest), Err(StoreError::Damaged { .. })));
+}
+
+/// The key that verifies it is the one that signs now; another log's key is not replaced.
+#[test]
+fn a_log_is_exported_into_the_same_folder_after_a_rotation() {
+    let there = tempfile::tempdir().unwrap();
+    let folder = Folder::open(&there.path().join("out")).unwrap();
+    let path = there.path().join("log");
+    let export = |path: &std::path::Path| {
+        let reader = Reader::open(path).unwrap();
+        let (note, chain) = reader.signed().unwrap();
+        folder.export(&reader, &note.unwrap(), chain.current()).map(|_| chain.current().clone())
+    };
+    let open = |path: &std::path::Path| Ledger::open(path, &LedgerOptions::default()).unwrap();
+    open(&path).append(decision(0)).unwrap();
+    let first = export(&path).unwrap();
+    open(&path).rotate_key().unwrap();
+    open(&path).append(decision(1)).unwrap();
+    let second = export(&path).unwrap();
+    assert_ne!(first, second);
+    let get = |name: &str| folder.get(name).map(|found| found.unwrap_or_default());
+    assert_eq!(verify_export(&second, get, |_, _| Ok::<_, StoreError>(())).unwrap().size(), 3);
+
+    let other = there.path().join("other");
+    open(&other).append(decision(0)).unwrap();
+    assert!(export(&other).is_err());
+    assert_eq!(get("log.vkey").unwrap(), format!("{second}\n").into_bytes());
 }
 
 /// Exported twice, at two sizes, into one folder.
