@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use crate::reader::Reader;
 use crate::rotate::KEY_ROTATED;
-use crate::sequencer::{Appended, Job, Work, used};
+use crate::sequencer::{Appended, Job, Scrub, Work, used};
 use crate::store::{Entry, Idempotency};
 use crate::store_error::StoreError;
 use crate::threads::{Threads, closed};
-use crate::{KeyChain, MAX_EVENT_BYTES, Sha256, SigningKey, VerifierKey, keyed_digest};
+use crate::{MAX_EVENT_BYTES, Sha256, SigningKey, VerifierKey, keyed_digest};
 
 /// Largest payload or blob, in bytes.
 pub const MAX_BLOB_BYTES: usize = 256 << 20;
@@ -119,12 +119,6 @@ impl Ledger {
         self.threads.shared.check()
     }
 
-    /// The newest signed checkpoint, a signed note. It may not yet speak of an event that was just committed.
-    #[must_use]
-    pub fn checkpoint(&self) -> String {
-        self.threads.shared.newest().note
-    }
-
     /// Waits for a signed checkpoint of at least that many events: of `index + 1` for one that proves the event `index`.
     ///
     /// # Errors
@@ -143,13 +137,25 @@ impl Ledger {
 
     /// For a replica, which signs nothing: what is stored with the events, where its key signed it.
     fn stored_checkpoint(&self, size: u64) -> Result<String, StoreError> {
-        let (note, chain) = self.reader()?.with(|store| Ok((store.checkpoint()?, KeyChain::of(store)?)))?;
-        let note = note.ok_or_else(|| StoreError::damaged("there is no checkpoint"))?;
+        let (note, chain) = self.reader()?.signed()?;
+        let Some(note) = note else {
+            return Err(StoreError::refused(format!("there is no checkpoint yet, and none of {size} events")));
+        };
         let signed = chain.open(&note).map_err(|error| StoreError::damaged(error.to_string()))?;
         if signed.size() >= size {
             return Ok(note);
         }
         Err(StoreError::refused(format!("the newest checkpoint is of {} events, not {size}", signed.size())))
+    }
+
+    /// Whether files beside the database hold nothing any more of what was erased until now. Waits for that, for at most
+    /// `wait` and not after a reader was found to hold them open: then they are emptied once it is gone, or when the ledger
+    /// is closed. A replica cannot say, and answers false.
+    #[must_use]
+    pub fn scrubbed(&self, wait: Duration) -> bool {
+        let erased = self.threads.shared.newest().scrub.erased;
+        let tried = |scrub: &Scrub| scrub.done.max(scrub.hindered) >= erased;
+        !self.is_replica() && self.threads.shared.wait(wait, |newest| tried(&newest.scrub)).scrub.done >= erased
     }
 
     /// The key that verifies the ledger's checkpoints.

@@ -6,7 +6,7 @@ use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 use crate::outside::{self, KeyFile};
-use crate::prefix::{check_prefix, edge_of};
+use crate::prefix::{check_prefix, check_signed, edge_of};
 use crate::reader::{DEFAULT_READERS, Reader};
 use crate::replica::{Candidate, Replica, Submitter};
 use crate::rotate;
@@ -73,7 +73,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`StoreError`]: another writer, another format, another key, a database that is behind a signed checkpoint or does
-    /// not continue it, a copy that is missing.
+    /// not continue it, one with events that its own checkpoint does not speak of, a copy that is missing.
     pub fn open(path: &Path, options: &LedgerOptions) -> Result<Ledger, StoreError> {
         let key_file = options.key.clone().unwrap_or_else(|| beside(path, "key"));
         let copies = options.copies.clone().unwrap_or_else(|| vec![beside(path, "checkpoint")]);
@@ -140,10 +140,9 @@ impl Ledger {
         let candidate = Candidate::start(place, key_file, copies, options)?;
         let readers = Arc::new(PostgresReaders::without_writer(place.clone()));
         let reader = Reader::new(readers, options.max_readers);
-        let chain = reader.keys()?;
-        let file = rotate::key_of(&chain, key_file)?;
-        let note = reader.with(|store| store.checkpoint())?.unwrap_or_default();
-        let shared = Arc::new(Shared::new(reader.size()?, note));
+        let file = rotate::key_of(&reader.keys()?, key_file)?;
+        // A replica signs nothing: what is stored is asked for.
+        let shared = Arc::new(Shared::new(0, String::new()));
         let (queue, jobs) = sync_channel(options.max_queue.max(1));
         let submitter =
             Submitter::new(place.clone(), Seal::new(&file.secret), options.submit_wait, options.max_batch.max(1));
@@ -174,9 +173,7 @@ impl Ledger {
         let KeyFile { key, secret } = rotate::key_of(&chain, key_file)?;
         let verifier = key.verifier().clone();
         let edge = edge_of(store.as_mut())?;
-        if let Some(note) = store.checkpoint()? {
-            check_prefix(store.as_mut(), &edge, &note, &chain, key_file)?;
-        }
+        check_signed(store.as_mut(), &edge, &chain)?;
         for copy in &copies {
             match outside::read_copy(copy)? {
                 Some(note) => check_prefix(store.as_mut(), &edge, &note, &chain, copy)?,

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::store::ReadStore;
 use crate::store_error::StoreError;
+use crate::verify::checkpoints::stored_checkpoint;
 use crate::{Edge, KeyChain, Sha256, consistency_proof, leaf_hash, node_position, verify_consistency};
 
 /// The tree's right edge, from the nodes that are stored.
@@ -35,6 +36,24 @@ pub(crate) fn stored_node(store: &mut dyn ReadStore, level: u8, index: u64) -> R
     }
     let position = node_position(level, index).ok_or_else(missing)?;
     store.node(position)?.ok_or_else(missing)
+}
+
+/// Refuses a store whose own checkpoint is not of all its events. Gives the note.
+pub(crate) fn check_signed(
+    store: &mut dyn ReadStore,
+    edge: &Edge,
+    chain: &KeyChain,
+) -> Result<Option<String>, StoreError> {
+    let note = store.checkpoint()?;
+    let signed = stored_checkpoint(note.as_deref(), chain, edge.size())
+        .map_err(|problem| StoreError::StoredCheckpoint { problem })?;
+    match signed {
+        Some(signed) if signed.root() != edge.root() => {
+            let problem = format!("signed is {}, the stored nodes give {}", signed.root(), edge.root());
+            Err(StoreError::StoredCheckpoint { problem })
+        }
+        _ => Ok(note),
+    }
 }
 
 /// Refuses a store that is behind a signed checkpoint or does not continue it.

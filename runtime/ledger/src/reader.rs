@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::prefix::stored_node;
+use crate::prefix::{check_signed, edge_of, stored_node};
 use crate::store::pool::Pool;
 use crate::store::postgres::{Postgres, PostgresOptions, PostgresReaders};
 use crate::store::sqlite::{Sqlite, SqliteReaders};
@@ -59,6 +59,19 @@ impl Reader {
         self.0.with(read)
     }
 
+    /// Reads one state of the store with one connection. [`Reader::with`] sees what is committed between its questions.
+    ///
+    /// # Errors
+    /// As for [`Reader::with`].
+    pub fn snapshot<T>(&self, mut read: impl FnMut(&mut dyn ReadStore) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.with(|store| {
+            store.begin_snapshot()?;
+            let found = read(store)?;
+            store.end_snapshot()?;
+            Ok(found)
+        })
+    }
+
     /// How many events there are.
     ///
     /// # Errors
@@ -74,7 +87,19 @@ impl Reader {
 
     /// The keys that signed, one after the other. Each hand-over is checked.
     pub fn keys(&self) -> Result<KeyChain, StoreError> {
-        self.with(|store| KeyChain::of(store))
+        self.snapshot(|store| KeyChain::of(store))
+    }
+
+    /// The checkpoint of all events with the keys that signed, of one state of the ledger; no checkpoint where there are no
+    /// events.
+    ///
+    /// # Errors
+    /// [`StoreError::StoredCheckpoint`] where it is not of all events.
+    pub fn signed(&self) -> Result<(Option<String>, KeyChain), StoreError> {
+        self.snapshot(|store| {
+            let (chain, edge) = (KeyChain::of(store)?, edge_of(store)?);
+            Ok((check_signed(store, &edge, &chain)?, chain))
+        })
     }
 
     /// The events of a range of indexes, in order.
@@ -164,3 +189,6 @@ fn proof(error: ProofError<StoreError>) -> StoreError {
         other => StoreError::refused(other.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use history::{HistoryAnswer, HistoryQuery};
+pub use history::{HistoryAnswer, HistoryQuery, MAX_HISTORY_ROWS};
 use jiff::Timestamp;
 use portcullis_gate::{Outcome, Sha256};
 use uuid::Uuid;
@@ -348,6 +348,9 @@ pub trait ReadStore: Send {
     /// Decisions, the latest index first.
     fn list(&mut self, filter: &ListFilter, limit: u32) -> Result<Vec<ListedDecision>, StoreError>;
     /// Counts decisions.
+    ///
+    /// # Errors
+    /// [`StoreError::TooMuchHistory`] too.
     fn history(&mut self, query: &HistoryQuery) -> Result<HistoryAnswer, StoreError>;
     /// Indexes, from `from` on, of decisions before a time whose payloads are not erased, in order.
     fn erasable(&mut self, before: Timestamp, from: u64, limit: u32) -> Result<Vec<u64>, StoreError>;
@@ -391,8 +394,8 @@ pub trait Store: ReadStore {
     fn commit(&mut self) -> Result<(), StoreError>;
     /// Gives up the transaction.
     fn rollback(&mut self) -> Result<(), StoreError>;
-    /// Leaves nothing of erased bytes in files of the store that are not the database. False where a reader holds them
-    /// open: it has to be asked again.
+    /// Leaves nothing of erased bytes in files of the store that are not the database, after
+    /// [`OpenReader::prepare_scrub`]. Waits for nobody: false where a reader holds them open, and it has to be asked again.
     fn scrub(&mut self) -> Result<bool, StoreError>;
     /// From now on the store writes and syncs nothing more, not even when closed.
     fn abandon(&mut self);
@@ -424,6 +427,12 @@ pub trait OpenReader: Send + Sync {
     /// # Errors
     /// [`StoreError`]; the ledger stops.
     fn tend(&self) -> Result<(), StoreError>;
+
+    /// Does of a [`Store::scrub`] what can be done beside the writer, however long it takes.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the ledger stops.
+    fn prepare_scrub(&self) -> Result<(), StoreError>;
 }
 
 /// Most time from one upkeep of a store to the next.

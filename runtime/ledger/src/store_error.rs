@@ -97,12 +97,27 @@ pub enum StoreError {
     /// The database lacks events that a signed checkpoint promises: an old copy was restored.
     #[error("{}: signed for {copy} events, but the database has {size}: it is behind", path.display())]
     Behind {
-        /// The outside copy, or the checkpoint in the database.
+        /// The outside copy.
         path: PathBuf,
         /// The checkpoint's size.
         copy: u64,
         /// The database's size.
         size: u64,
+    },
+    /// A question about the past that too many decisions would have to be looked at for. Nothing was written.
+    #[error(
+        "more than {most} decisions would have to be looked at to answer a question about the past: ask for less time, or of one resource or action"
+    )]
+    TooMuchHistory {
+        /// How many are looked at.
+        most: u64,
+    },
+    /// The checkpoint in the database, which is written together with events, is not of all of them: something else wrote
+    /// there, and what it wrote will not be signed.
+    #[error("the checkpoint in the database: {problem}")]
+    StoredCheckpoint {
+        /// What is wrong.
+        problem: String,
     },
     /// The database's tree is not a continuation of a signed checkpoint.
     #[error("{}: the database does not continue the checkpoint of {size} events: {problem}", path.display())]

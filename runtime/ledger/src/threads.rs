@@ -21,6 +21,7 @@ pub(crate) struct Threads {
     replica: Option<Replica>,
     sequencer: Option<JoinHandle<Box<dyn Store>>>,
     publisher: Option<JoinHandle<()>>,
+    scrubber: Option<JoinHandle<()>>,
     /// Tells the sequencer of what others submitted, until it is told to end.
     collector: Option<(JoinHandle<()>, Arc<AtomicBool>)>,
 }
@@ -34,7 +35,15 @@ impl Threads {
     }
 
     fn none(queue: SyncSender<Work>, shared: Arc<Shared>) -> Threads {
-        Threads { queue: Some(queue), shared, replica: None, sequencer: None, publisher: None, collector: None }
+        Threads {
+            queue: Some(queue),
+            shared,
+            replica: None,
+            sequencer: None,
+            publisher: None,
+            scrubber: None,
+            collector: None,
+        }
     }
 
     /// Starts what a writer needs: the sequencer, who publishes and tends, and who listens to others.
@@ -53,6 +62,10 @@ impl Threads {
             let readers = Arc::clone(&readers);
             spawn("ledger-publisher", move || outside::publish(&shared, &copies, &readers, published))?
         });
+        if let Some(queue) = threads.queue.clone() {
+            let (shared, readers) = (Arc::clone(&threads.shared), Arc::clone(&readers));
+            threads.scrubber = Some(spawn("ledger-scrubber", move || scrub(&shared, &readers, &queue))?);
+        }
         if let (Some(first), Some(queue)) = (readers.listen()?, threads.queue.clone()) {
             let end = Arc::new(AtomicBool::new(false));
             let ends = Arc::clone(&end);
@@ -71,6 +84,10 @@ impl Threads {
     pub(crate) fn end(&mut self) -> Option<Box<dyn Store>> {
         if let Some((thread, end)) = self.collector.take() {
             end.store(true, Ordering::Relaxed);
+            let _ = thread.join();
+        }
+        self.shared.update(|newest| newest.ending = true);
+        if let Some(thread) = self.scrubber.take() {
             let _ = thread.join();
         }
         drop(self.queue.take());
@@ -94,6 +111,38 @@ impl Drop for Threads {
         drop(self.end());
     }
 }
+
+/// Empties what erasing left beside the database: all that can be done beside the sequencer, then asks it for the rest.
+/// While a reader is in the way it asks again.
+fn scrub(shared: &Shared, readers: &Arc<dyn OpenReader>, queue: &SyncSender<Work>) {
+    loop {
+        let newest = shared.wait(Duration::MAX, |newest| newest.scrub.erased > newest.scrub.done || newest.ending);
+        if shared.check().is_err() || newest.scrub.erased <= newest.scrub.done {
+            return;
+        }
+        if let Err(error) = readers.prepare_scrub() {
+            return shared.stop(&error);
+        }
+        let erased = newest.scrub.erased;
+        shared.update(|newest| (newest.scrub.prepared, newest.scrub.hindered) = (erased, newest.scrub.done));
+        // Where the queue is full, the sequencer comes by anyway.
+        if let Err(TrySendError::Disconnected(_)) = queue.try_send(Work::Look) {
+            return;
+        }
+        let newest = shared.wait(SCRUB_WAIT, |newest| newest.scrub.done.max(newest.scrub.hindered) >= erased);
+        if newest.ending {
+            return;
+        }
+        if newest.scrub.done < erased {
+            shared.wait(SCRUB_INTERVAL, |newest| newest.ending);
+        }
+    }
+}
+
+/// Most time that a batch takes to answer.
+const SCRUB_WAIT: Duration = Duration::from_secs(10);
+/// Time from one attempt to the next while a reader is in the way.
+const SCRUB_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Tells the sequencer when something was submitted, and once in a while in case that was missed.
 fn collect(first: Box<dyn Listen>, readers: &Arc<dyn OpenReader>, looks: &SyncSender<Work>, end: &AtomicBool) {

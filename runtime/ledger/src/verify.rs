@@ -3,7 +3,7 @@
 //! What is wrong is data: a list of problems with codes and places. Nothing is trusted but the verifier key: every hash is
 //! computed again, and every table that could be rebuilt from the events is compared with them, row by row.
 
-mod checkpoints;
+pub(crate) mod checkpoints;
 mod file;
 mod judge;
 mod walk;
@@ -132,7 +132,7 @@ pub fn verify_store(
         }
     }
     store.begin_snapshot()?;
-    Walk::new(store, all).run(notes, key);
+    Walk::new(store, all).run(&notes, key);
     store.end_snapshot()?;
     Ok(found)
 }

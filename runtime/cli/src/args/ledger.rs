@@ -124,7 +124,8 @@ pub struct ProveArgs {
     pub to: Option<u64>,
 }
 
-/// Writes the log in the layout of C2SP tlog-tiles: tiles, entries, the signed checkpoint, and the public key.
+/// Writes the log in the layout of C2SP tlog-tiles: tiles, entries, the signed checkpoint, and the public key that signs now.
+/// Run again into the same folder, it adds what is new.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -141,13 +142,17 @@ pub struct ExportArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  portcullis ledger checkpoint > checkpoint.txt")]
+  portcullis ledger checkpoint > checkpoint.txt
+  portcullis ledger checkpoint --keys > log.vkeys")]
 pub struct CheckpointArgs {
     #[command(flatten)]
     pub ledger: LedgerArgs,
     /// Print the public key that verifies it instead
-    #[arg(long)]
+    #[arg(long, conflicts_with = "keys")]
     pub key: bool,
+    /// Print every public key that the ledger had instead, one a line, the oldest first: `receipt verify` takes them all
+    #[arg(long)]
+    pub keys: bool,
 }
 
 /// Erases what is stored of one decision: the request, the whole decision, and the salts of their commitments. The event
@@ -189,7 +194,8 @@ pub struct RetainArgs {
 /// Makes a new key, and lets the one before hand over to it: an event that names both, and a checkpoint that both sign.
 ///
 /// No other program may have the ledger open for writing. Receipts that were issued before still verify with the public key
-/// of then; `ledger verify --key` takes any of the keys. The old key is overwritten. It could sign nothing newer.
+/// of then; `ledger checkpoint --keys` prints all of them for `receipt verify --key`, and `ledger verify --key` takes any.
+/// The old key is overwritten. It could sign nothing newer.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -127,7 +127,7 @@ pub struct ReceiptExportArgs {
 Examples:
   portcullis receipt verify receipt.json --key log.vkey")]
 pub struct ReceiptVerifyArgs {
-    /// The ledger's public key: a file as `ledger export` writes it
+    /// The ledger's public key, or several, one a line: a file as `ledger export` or `ledger checkpoint --keys` writes it
     #[arg(long, value_name = "FILE")]
     pub key: PathBuf,
     /// How to print the result

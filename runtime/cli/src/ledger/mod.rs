@@ -216,6 +216,22 @@ pub fn public_key(file: &Path) -> anyhow::Result<VerifierKey> {
     text.trim().parse().with_context(|| format!("{} is no public key of a ledger", file.display()))
 }
 
+/// The public keys in a file, one a line, as `ledger export` and `ledger checkpoint --keys` write them.
+///
+/// # Errors
+/// It cannot be read, holds no key, or something else than keys.
+pub fn public_keys(file: &Path) -> anyhow::Result<Vec<VerifierKey>> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let keys = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::parse);
+    let keys: Vec<VerifierKey> = keys
+        .collect::<Result<_, _>>()
+        .with_context(|| format!("{} is no list of public keys of a ledger", file.display()))?;
+    if keys.is_empty() {
+        bail!("{} holds no public key", file.display());
+    }
+    Ok(keys)
+}
+
 /// The id of a decision, from an id or from the index of its event.
 ///
 /// # Errors

@@ -214,6 +214,12 @@ fn a_ledger_in_postgresql_is_used_like_a_file() {
     assert_eq!(site.run(&["receipt", "verify", "receipt.json", "--key", "first.vkey"]).code, 0);
     run(0, &["ledger", "rotate-key"], &[]);
     assert_ne!(run(0, &["ledger", "checkpoint"], &["--key"]).stdout, first);
+    let all = run(0, &["ledger", "checkpoint"], &["--keys"]).stdout;
+    assert!(all.starts_with(&first) && all.lines().count() == 2, "{all}");
+    site.write("all.vkeys", &all);
+    assert_eq!(site.run(&["receipt", "verify", "receipt.json", "--key", "all.vkeys"]).code, 0);
+    site.write("second.vkey", all.strip_prefix(&first).unwrap());
+    assert_eq!(site.run(&["receipt", "verify", "receipt.json", "--key", "second.vkey"]).code, 4);
     run(0, &["decide", "--policies", "."], &["allowed.json"]);
     run(0, &["ledger", "erase", "--reason", "operator"], &[&id]);
     run(0, &["ledger", "verify"], &["--key", "first.vkey"]);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::prefix::{check_prefix, edge_of};
+use crate::prefix::{check_prefix, check_signed, edge_of};
 use crate::store::ReadStore as _;
 use crate::store::postgres::{Postgres, PostgresOptions};
 use crate::store_error::StoreError;
@@ -51,8 +51,9 @@ impl Copies {
     }
 
     fn write(&mut self, store: &mut Postgres) -> Result<(), StoreError> {
-        let Some(note) = store.checkpoint()? else { return Ok(()) };
+        store.begin_snapshot()?;
         let (chain, edge) = (KeyChain::of(store)?, edge_of(store)?);
+        let Some(note) = check_signed(store, &edge, &chain)? else { return store.end_snapshot() };
         for path in &self.paths {
             match outside::read_copy(path)? {
                 Some(kept) if kept == note => continue,
@@ -60,10 +61,9 @@ impl Copies {
                 None if self.made => continue,
                 None => {}
             }
-            check_prefix(store, &edge, &note, &chain, path)?;
             outside::write_text(path, &note)?;
         }
         self.made = true;
-        Ok(())
+        store.end_snapshot()
     }
 }

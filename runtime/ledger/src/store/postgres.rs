@@ -296,6 +296,14 @@ impl OpenReader for PostgresReaders {
         }
         tending.as_mut().map_or(Ok(()), |connection| connection.renew(lease))
     }
+
+    /// Dead rows hold what was erased until they are vacuumed; the write-ahead log holds it until it is recycled. On a
+    /// connection of its own: a table that takes long must not cost the lease.
+    fn prepare_scrub(&self) -> Result<(), StoreError> {
+        let mut connection = Postgres::open_reader(&self.options)?;
+        connection.client.batch_execute("VACUUM payloads").map_err(failed("vacuuming"))?;
+        connection.client.batch_execute("VACUUM idempotency").map_err(failed("vacuuming"))
+    }
 }
 
 impl Listen for Postgres {

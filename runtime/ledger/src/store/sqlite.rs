@@ -276,6 +276,22 @@ impl SqliteReaders {
     }
 }
 
+impl SqliteReaders {
+    /// With a connection that is kept for moving the WAL.
+    fn tending(&self, tend: impl FnOnce(&Sqlite) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let mut tending = self.tending.lock().map_err(|_| StoreError::damaged("a thread panicked while tending"))?;
+        let connection = match tending.as_mut() {
+            Some(connection) => connection,
+            None => {
+                let db = connect(&self.path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+                db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed("opening"))?;
+                tending.insert(Sqlite { db, lock: None, still: false, next_blob: 0, stored: HashSet::new() })
+            }
+        };
+        tend(connection)
+    }
+}
+
 impl OpenReader for SqliteReaders {
     fn open_reader(&self) -> Result<Box<dyn ReadStore>, StoreError> {
         Ok(Box::new(Sqlite::open_reader(&self.path)?))
@@ -291,22 +307,20 @@ impl OpenReader for SqliteReaders {
         if bytes < TENDED_WAL_BYTES {
             return Ok(());
         }
-        let mut tending = self.tending.lock().map_err(|_| StoreError::damaged("a thread panicked while tending"))?;
-        let connection = match tending.as_mut() {
-            Some(connection) => connection,
-            None => {
-                let db = connect(&self.path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-                db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed("opening"))?;
-                tending.insert(Sqlite { db, lock: None, still: false, next_blob: 0, stored: HashSet::new() })
+        self.tending(|connection| {
+            // The length says only how many there may be: the file is written anew from its beginning.
+            let (_, frames, moved) = connection.move_wal("NOOP")?;
+            if frames.saturating_sub(moved) < TENDED_FRAMES {
+                return Ok(());
             }
-        };
-        // The length says only how many there may be: the file is written anew from its beginning.
-        let (_, frames, moved) = connection.move_wal("NOOP")?;
-        if frames.saturating_sub(moved) < TENDED_FRAMES {
-            return Ok(());
-        }
-        // Moves what no reader holds up, and leaves the rest for the next time.
-        connection.move_wal("PASSIVE").map(|_| ())
+            // Moves what no reader holds up, and leaves the rest for the next time.
+            connection.move_wal("PASSIVE").map(|_| ())
+        })
+    }
+
+    /// Then the writer has little left to move.
+    fn prepare_scrub(&self) -> Result<(), StoreError> {
+        self.tending(|connection| connection.move_wal("PASSIVE").map(|_| ()))
     }
 }
 

@@ -1,8 +1,21 @@
-//! What is signed, against the tree.
+//! What must be signed, and what is signed against the tree.
 
 use super::{Collected, ProblemCode};
 use crate::store::ReadStore;
 use crate::{Checkpoint, Edge, KeyChain, VerifierKey};
+
+/// The checkpoint that is stored with the events, and that must speak of all of them; a ledger without events has none. It
+/// is written in the transaction of the events that it signs, so what it does not speak of was not written by a ledger.
+pub(crate) fn stored_checkpoint(note: Option<&str>, chain: &KeyChain, size: u64) -> Result<Option<Checkpoint>, String> {
+    let Some(note) = note else {
+        return if size == 0 { Ok(None) } else { Err(format!("there is none, but there are {size} events")) };
+    };
+    let signed = chain.open(note).map_err(|error| error.to_string())?;
+    if signed.size() == size && size > 0 {
+        return Ok(Some(signed));
+    }
+    Err(format!("signed for {} events, but there are {size}", signed.size()))
+}
 
 /// The checkpoints that are properly signed, each with where it is kept, the smallest first.
 #[derive(Default)]
@@ -15,7 +28,7 @@ impl Signed {
     /// Opens the notes, and says which are not properly signed or of a larger ledger.
     pub(super) fn of(
         store: &mut dyn ReadStore,
-        notes: &[(String, String)],
+        copies: &[(String, String)],
         key: Option<&VerifierKey>,
         size: u64,
         all: &mut Collected<'_>,
@@ -43,7 +56,12 @@ impl Signed {
             all.add(ProblemCode::Checkpoint, "meta", detail);
         }
         let mut found = Vec::new();
-        for (at, note) in notes {
+        let stored = all.read(STORED, store.checkpoint());
+        match stored_checkpoint(stored.as_deref(), &chain, size) {
+            Ok(signed) => found.extend(signed.map(|signed| (STORED.to_owned(), signed))),
+            Err(problem) => all.add(ProblemCode::Checkpoint, STORED, problem),
+        }
+        for (at, note) in copies {
             match chain.open(note) {
                 Ok(signed) if signed.size() > size => {
                     let detail = format!("signed for {} events, but there are {size}", signed.size());
@@ -80,3 +98,5 @@ impl Signed {
         }
     }
 }
+
+const STORED: &str = "the stored checkpoint";

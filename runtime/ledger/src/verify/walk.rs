@@ -26,14 +26,11 @@ impl<'s, 'f> Walk<'s, 'f> {
         Walk { store, all, seen: Totals::default(), judged: Judged::default() }
     }
 
-    pub(super) fn run(mut self, mut notes: Vec<(String, String)>, key: Option<&VerifierKey>) {
+    pub(super) fn run(mut self, copies: &[(String, String)], key: Option<&VerifierKey>) {
         let totals = self.all.read("the tables", self.store.totals());
         // A damaged index may claim any size; there are no more events than rows.
         let size = self.all.read("events", self.store.size()).min(totals.events);
-        if let Some(note) = self.all.read("checkpoint", self.store.checkpoint()) {
-            notes.push(("the stored checkpoint".to_owned(), note));
-        }
-        let mut signed = Signed::of(self.store, &notes, key, size, &mut self.all);
+        let mut signed = Signed::of(self.store, copies, key, size, &mut self.all);
         let mut edge = Edge::new();
         // Reading and hashing is one half of the work, decoding the other: other threads do that.
         let judged = std::thread::scope(|scope| {

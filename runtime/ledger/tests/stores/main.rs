@@ -13,6 +13,7 @@
 mod conformance;
 mod crash;
 mod damage;
+mod disk;
 mod folder;
 mod model;
 mod opening;

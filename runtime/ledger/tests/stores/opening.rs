@@ -2,8 +2,11 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_ledger::store::sqlite::{Sqlite, SqliteReaders, WriterLock};
+use portcullis_ledger::store::{Listen, OpenReader, ReadStore};
 use portcullis_ledger::{Appended, Checkpoint, Ledger, LedgerOptions, Reader, StoreError};
 
 use crate::sample::decision;
@@ -214,4 +217,41 @@ fn a_key_that_others_can_read_is_refused() {
         std::fs::set_permissions(&key, std::fs::Permissions::from_mode(mode)).unwrap();
         open(&path).unwrap();
     }
+}
+
+/// Nobody can listen. What it opened is tended and read, until it is dropped.
+struct Deaf(SqliteReaders);
+
+impl OpenReader for Deaf {
+    fn open_reader(&self) -> Result<Box<dyn ReadStore>, StoreError> {
+        self.0.open_reader()
+    }
+
+    fn listen(&self) -> Result<Option<Box<dyn Listen>>, StoreError> {
+        Err(StoreError::Database { phase: "listening", message: "nobody hears".to_owned() })
+    }
+
+    fn tend(&self) -> Result<(), StoreError> {
+        self.0.tend()
+    }
+
+    fn prepare_scrub(&self) -> Result<(), StoreError> {
+        self.0.prepare_scrub()
+    }
+}
+
+#[test]
+fn a_ledger_that_does_not_open_leaves_no_thread_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    fill(&path, 0, 3);
+    let file = |suffix: &str| folder.path().join(format!("log.{suffix}"));
+    let store = Sqlite::open(&path, WriterLock::take(&path, Duration::ZERO).unwrap()).unwrap();
+    let readers = Arc::new(Deaf(SqliteReaders::new(path.clone())));
+    let copies = vec![file("checkpoint")];
+    let options = LedgerOptions::default();
+    let started = Ledger::start(Box::new(store), Arc::clone(&readers) as _, &file("key"), copies, &options);
+    assert!(started.is_err());
+    assert_eq!(Arc::strong_count(&readers), 1, "a thread still tends the store");
+    Ledger::open(&path, &LedgerOptions { lock_wait: Duration::ZERO, ..options }).unwrap();
 }

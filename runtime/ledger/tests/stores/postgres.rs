@@ -39,6 +39,16 @@ impl Place for Schema {
         let mut store = Postgres::open_reader(&self.options).unwrap();
         verify_store(&mut store, &self.copies, None).unwrap()
     }
+
+    fn tamper(&self, statement: &str) -> u64 {
+        tamper(&self.options, statement)
+    }
+}
+
+pub fn tamper(place: &PostgresOptions, statement: &str) -> u64 {
+    let mut client = ::postgres::Client::connect(&place.connection, ::postgres::NoTls).unwrap();
+    client.execute(&format!("SET search_path TO {}", place.schema), &[]).unwrap();
+    client.execute(statement, &[]).unwrap()
 }
 
 fn place_of(server: &Server, schema: &str, lease: Duration) -> Schema {

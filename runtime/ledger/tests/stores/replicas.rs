@@ -13,6 +13,7 @@ use portcullis_ledger::store::{Entry, HistoryQuery};
 use portcullis_ledger::{Appended, Ledger, LedgerOptions, StoreError, Verification, verify_store};
 
 use crate::conformance::{Place, all};
+use crate::postgres::tamper;
 use crate::sample::{decision, id, keyed, moment};
 use crate::server::Server;
 
@@ -55,6 +56,14 @@ impl Place for Site {
 
     fn verify(&self) -> Verification {
         Site::verify(self, &[self.copy("one")])
+    }
+
+    fn tamper(&self, statement: &str) -> u64 {
+        tamper(&self.options, statement)
+    }
+
+    fn scrubs(&self) -> bool {
+        false
     }
 }
 
