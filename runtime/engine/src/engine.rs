@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use portcullis_gate::{Document, Limits, MAX_MEMORY_MIB, Pointer, Sha256, Value};
 use wasmtime::component::{Component, Linker};
@@ -71,6 +71,8 @@ pub(crate) struct Shared {
     pub(crate) ticker: Ticker,
     /// `Err` says why the cache cannot be used.
     pub(crate) cache: Option<Result<Cache, String>>,
+    /// Why the first module that was compiled and not kept was not.
+    pub(crate) not_kept: OnceLock<String>,
     pub(crate) compiler: Compiler,
     /// What compiled code depends on besides the module, its settings and its limits.
     pub(crate) fingerprint: Sha256,
@@ -162,6 +164,13 @@ impl Engine {
         self.shared.configuration_sha256
     }
 
+    /// Why compiled code is not kept, where there is a cache and it could not take what was compiled: a full disk, a folder
+    /// that cannot be written. Policies decide the same without it; each start compiles them anew.
+    #[must_use]
+    pub fn not_kept(&self) -> Option<&str> {
+        self.shared.not_kept.get().map(String::as_str)
+    }
+
     /// Inspects, configures, compiles and checks a module. Slow (tens of milliseconds and more) unless the cache
     /// has it; done once for each policy and its settings.
     ///
@@ -199,8 +208,8 @@ impl Shared {
         })?;
         let fingerprint = crate::load::fingerprint(&large.engine);
         let configuration_sha256 = config::configuration_sha256();
-        let draft = Mutex::new(None);
-        Ok(Shared { small, large, ticker, cache, compiler, fingerprint, configuration_sha256, effort, draft })
+        let (draft, not_kept) = (Mutex::new(None), OnceLock::new());
+        Ok(Shared { small, large, ticker, cache, not_kept, compiler, fingerprint, configuration_sha256, effort, draft })
     }
 
     /// What a child needs to compile one module: room for the instances that the snapshot and its check take.
