@@ -36,7 +36,10 @@ pub enum LedgerCommand {
 #[command(after_help = "\
 Examples:
   portcullis ledger list
-  portcullis ledger list --outcome deny --since 7d --format json")]
+  portcullis ledger list --outcome deny --since 7d --format json
+  portcullis ledger list --environment production --subject user:alice --correlation-id CHG-7
+
+What was erased of a decision is neither shown nor found: its subject and environment.")]
 pub struct ListArgs {
     #[command(flatten)]
     pub ledger: LedgerArgs,
@@ -55,7 +58,19 @@ pub struct ListArgs {
     /// Only on the resource of this id
     #[arg(long, value_name = "ID")]
     pub resource: Option<String>,
-    /// Only since: an age (90m, 36h, 30d) or a time (RFC 3339)
+    /// Only of this subject: its id, or TYPE:ID
+    #[arg(long, value_name = "[TYPE:]ID")]
+    pub subject: Option<String>,
+    /// Only in this environment
+    #[arg(long, value_name = "NAME")]
+    pub environment: Option<String>,
+    /// Only with a finding of this code
+    #[arg(long, value_name = "CODE")]
+    pub code: Option<String>,
+    /// Only for the change to which the caller gave this id
+    #[arg(long, value_name = "ID")]
+    pub correlation_id: Option<String>,
+    /// Only since: an age (45s, 90m, 36h, 30d, 2w) or a time (RFC 3339)
     #[arg(long, value_name = "AGE|TIME", value_parser = since)]
     pub since: Option<Timestamp>,
 }
@@ -178,7 +193,7 @@ Examples:
 pub struct RetainArgs {
     #[command(flatten)]
     pub ledger: LedgerArgs,
-    /// An age (90m, 36h, 30d) or a time (RFC 3339)
+    /// An age (45s, 90m, 36h, 30d, 2w) or a time (RFC 3339)
     #[arg(long, value_name = "AGE|TIME", value_parser = since)]
     pub older_than: Timestamp,
     /// Only say how many there are

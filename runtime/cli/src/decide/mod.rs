@@ -5,6 +5,7 @@ mod human;
 pub mod input;
 mod json;
 mod junit;
+mod named;
 pub mod words;
 
 use std::io::Write as _;
@@ -25,6 +26,7 @@ use crate::{cache, ledger, modules, report};
 
 pub use human::push_decision;
 pub use json::{Line, printable};
+pub use named::{Entity, Named};
 pub use words::asked;
 
 /// One payload and what became of it.
@@ -38,6 +40,8 @@ pub struct Payload {
 pub struct Decided {
     /// Who wants to do what to what.
     pub asked: String,
+    /// What the request names; `None` where it was erased.
+    pub named: Option<Named>,
     pub view: DecisionView<'static>,
     pub place: Place,
     /// Whether it still holds, or was a rehearsal from the start.
@@ -114,7 +118,13 @@ fn decide(args: &DecideArgs, options: &DoorOptions, gate: &Gate, source: &input:
     let recorded = gate.decide(request, &options)?;
     let view = recorded.view().map_err(|error| Undecided::new("portcullis.record", error.to_string()))?;
     let holds = recorded.permission().is_some() || *recorded.place() == Place::DryRun;
-    Ok(Decided { asked: asked(recorded.request()), view: view.into_owned(), place: recorded.place().clone(), holds })
+    Ok(Decided {
+        asked: asked(recorded.request()),
+        named: Some(Named::of(recorded.request())),
+        view: view.into_owned(),
+        place: recorded.place().clone(),
+        holds,
+    })
 }
 
 /// Shows what is worth knowing about the manifest although it is no error.

@@ -51,7 +51,23 @@ fn the_whole_walk() {
     assert_eq!(list[0]["outcome"], "deny");
     let only = on(&site, 0, &["ledger", "list"], &["--format", "json", "--outcome", "defer", "--since", "1h"]).json();
     assert_eq!((only.as_array().unwrap().len(), only[0]["id"].as_str()), (1, Some(&*defer)));
+    let found = |more: &[&str]| {
+        let list = on(&site, 0, &["ledger", "list"], &[&json[..], more].concat()).json();
+        list.as_array().unwrap().iter().map(|row| row["index"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    let code = list[0]["codes"][0].as_str().unwrap();
+    assert_eq!(code, "sample.stage0.role-not-allowed");
+    assert_eq!((list[0]["policy"].as_str(), list[0]["environment"].as_str()), (Some("stage0"), Some("production")));
+    assert_eq!(found(&["--code", code]), [3]);
+    assert_eq!(found(&["--environment", "production"]), [3, 2, 1]);
+    assert_eq!(found(&["--environment", "staging"]), [0; 0]);
+    let subject = list[0]["subject"]["id"].as_str().unwrap();
+    let typed = format!("{}:{subject}", list[0]["subject"]["type"].as_str().unwrap());
+    assert_eq!(found(&["--subject", subject, "--limit", "2"]), [3, 2]);
+    assert_eq!((found(&["--subject", &typed]), found(&["--subject", "nobody"])), (vec![3, 2, 1], vec![]));
     let human = on(&site, 0, &["ledger", "list"], &[]).stdout;
+    assert!(human.contains(&format!("in production, by {}", typed.replace(':', " "))), "{human}");
+    assert!(human.contains(&format!("{code} · policy stage0 · {deny}")), "{human}");
     assert!(human.contains(&*allow) && human.ends_with("3 decisions; the ledger has 4 events\n"), "{human}");
 
     let show = on(&site, 0, &["ledger", "show"], &["--format", "json", &deny]).json();
@@ -284,6 +300,16 @@ fn the_ledger_is_in_the_state_folder_where_none_is_named() {
     assert!(site.path().join("home/.local/state/portcullis/decisions.ledger").is_file());
     assert_eq!(site.run(&["ledger", "verify"]).code, 0);
     assert_eq!(site.run(&["replay", "--all"]).code, 0);
+}
+
+#[test]
+fn the_callers_id_for_a_change_is_shown_and_found() {
+    let site = site();
+    decide(&site, &["--correlation-id", "CHG-7", "allowed.json"]);
+    decide(&site, &["--correlation-id", "CHG-8", "allowed.json"]);
+    let list = on(&site, 0, &["ledger", "list"], &["--correlation-id", "CHG-7"]).stdout;
+    assert!(list.contains("correlation id CHG-7") && list.contains("1 decision;"), "{list}");
+    assert!(on(&site, 0, &["audit"], &["1"]).stdout.contains("correlation id CHG-7"));
 }
 
 #[test]
