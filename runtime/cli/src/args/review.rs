@@ -32,7 +32,7 @@ pub struct InspectArgs {
     /// Also say what the module did in the decisions of this ledger: outcomes, codes, fuel
     #[arg(long, value_name = "FILE")]
     pub ledger: Option<PathBuf>,
-    /// With --ledger: only decisions since an age (90m, 36h, 30d) or a time (RFC 3339)
+    /// With --ledger: only decisions since an age (45s, 90m, 36h, 30d, 2w) or a time (RFC 3339)
     #[arg(long, value_name = "AGE|TIME", value_parser = since, requires = "ledger")]
     pub since: Option<Timestamp>,
     /// The module
@@ -102,6 +102,9 @@ pub struct DiffArgs {
 ///
 /// Commit the lock. What does not match it is refused. A module that a registry holds is resolved and fetched, and the lock
 /// says what its tag named. With --check nothing is asked of a network.
+///
+/// Exits 3 where a module could only fail (it is damaged, refuses its settings, traps in `configure`): nothing is written then,
+/// unless that is allowed. What a module does when it is evaluated is not tried.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -114,6 +117,9 @@ pub struct LockArgs {
     /// Write nothing; exit 1 where the lock does not match
     #[arg(long)]
     pub check: bool,
+    /// Lock modules too that can only fail: such a policy faults in every decision that concerns it
+    #[arg(long, conflicts_with = "check")]
+    pub allow_failing: bool,
     #[command(flatten)]
     pub cache: CacheArgs,
     #[command(flatten)]

@@ -27,7 +27,8 @@ pub struct KeygenArgs {
 }
 
 /// Signs a module as its author: writes a sigstore bundle (DSSE, in-toto) beside it, as
-/// FILE.<16 digits of the bundle's sha256>.sigstore.json. Offline: no certificate, no transparency log.
+/// FILE.<16 digits of the bundle's sha256>.sigstore.json. Offline: no certificate, no transparency log. Exits 3 where no set
+/// could load the module: nothing is signed then.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -49,7 +49,7 @@ pub struct Decided {
 }
 
 /// Why there is no decision. Nothing proceeds.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Undecided {
     /// `request.shape`, `payload.unreadable` ...
     code: String,
@@ -67,11 +67,21 @@ const MAX_IN_FLIGHT: usize = 1024;
 /// cannot be read or parsed is reported among the others.
 pub fn run(args: &DecideArgs) -> anyhow::Result<Exit> {
     let sources = input::sources(&args.files)?;
+    if args.idempotency_key.is_some() && sources.len() > 1 {
+        return Err(report::usage(format!(
+            "--idempotency-key stands for one request, and {} payloads are named: decide them one by one",
+            sources.len()
+        )));
+    }
     let options = door_options(args)?;
+    // While the ledger is open nobody else can write to it: whoever feeds this command slowly must not hold them up.
+    let inputs: Vec<input::Input> = sources.into_iter().map(input::Input::new).collect();
     let gate = open(args)?;
-    let decide =
-        |source: &input::Source| Payload { source: source.to_string(), decided: decide(args, &options, &gate, source) };
-    let payloads = each(&sources, args.jobs, decide);
+    let decide = |input: &input::Input| Payload {
+        source: input.source().to_string(),
+        decided: decide(args, &options, &gate, input),
+    };
+    let payloads = each(&inputs, args.jobs, decide);
 
     print(args.format, &payloads)?;
     let exits = payloads.iter().map(|payload| match &payload.decided {
@@ -85,10 +95,12 @@ pub fn run(args: &DecideArgs) -> anyhow::Result<Exit> {
 
 /// The gate that the arguments ask for. What is rehearsed at another time is never recorded.
 fn open(args: &DecideArgs) -> anyhow::Result<Gate> {
+    let engine = cache::engine(&args.cache)?;
     let set = {
         let _spinner = Spinner::start("compiling policies");
-        PolicySet::open_with(&args.policies, modules::store(&args.modules).ok().as_ref(), &cache::engine(&args.cache)?)?
+        PolicySet::open_with(&args.policies, modules::store(&args.modules).ok().as_ref(), &engine)?
     };
+    cache::warn_of_not_kept(&engine);
     warn_of_manifest(args, &set);
     if let Some(now) = args.now {
         report::warning(&format!(
@@ -105,8 +117,8 @@ fn open(args: &DecideArgs) -> anyhow::Result<Gate> {
     Ok(Gate::new(set, Arc::new(opened), MAX_IN_FLIGHT)?)
 }
 
-fn decide(args: &DecideArgs, options: &DoorOptions, gate: &Gate, source: &input::Source) -> Result<Decided, Undecided> {
-    let bytes = source.read()?;
+fn decide(args: &DecideArgs, options: &DoorOptions, gate: &Gate, input: &input::Input) -> Result<Decided, Undecided> {
+    let bytes = input.bytes()?;
     let opened = doors::open(args.from.map(Kind::from), &bytes, options)?;
     let request = Request::parse(&opened.request, args.now.unwrap_or_else(Timestamp::now))?;
     let options = DecideOptions {

@@ -66,19 +66,18 @@ pub fn push(args: &PushArgs) -> anyhow::Result<Exit> {
 /// Anything is not as it should be: then there is no new file.
 pub fn pull(args: &PullArgs) -> anyhow::Result<Exit> {
     let reference = reference(&args.reference)?;
+    if args.out.is_dir() {
+        return Err(report::usage(format!(
+            "--out {} is a folder; name a file in it",
+            shown(&args.out.display().to_string())
+        )));
+    }
     let client = modules::client(&args.registry, true)?;
     let artifact = {
         let _spinner = Spinner::start("pulling");
         client.pull(&reference, &InspectLimits::default())?
     };
-    let mut evidence = Vec::new();
-    for bytes in artifact.evidence() {
-        let path = evidence_path(&args.out, Sha256::of(bytes));
-        write(&path, bytes)?;
-        evidence.push(path);
-    }
-    // Last: where the module is, its evidence is too.
-    write(&args.out, artifact.module())?;
+    let evidence = write_all(&args.out, &artifact)?;
     let (manifest, module) = (artifact.manifest_sha256(), artifact.module_sha256());
     let evidence: Vec<String> = evidence.iter().map(|path| path.display().to_string()).collect();
     report::out(&match args.format {
@@ -105,6 +104,33 @@ pub fn pull(args: &PullArgs) -> anyhow::Result<Exit> {
         }
     })?;
     Ok(Exit::Done)
+}
+
+/// Writes the evidence, and last the module: where it is, its evidence is too. What is written before a failure is removed
+/// again.
+fn write_all(out: &Path, artifact: &Artifact) -> anyhow::Result<Vec<PathBuf>> {
+    let mut evidence = Vec::new();
+    let mut made = Vec::new();
+    let mut written = || {
+        for bytes in artifact.evidence() {
+            let path = evidence_path(out, Sha256::of(bytes));
+            let is_new = !path.exists();
+            write(&path, bytes)?;
+            if is_new {
+                made.push(path.clone());
+            }
+            evidence.push(path);
+        }
+        write(out, artifact.module())
+    };
+    if let Err(error) = written() {
+        for path in made {
+            // It was written a moment ago; what cannot be removed now is named by the module that it is about.
+            _ = std::fs::remove_file(path);
+        }
+        return Err(error);
+    }
+    Ok(evidence)
 }
 
 fn reference(text: &str) -> anyhow::Result<OciReference> {
@@ -180,4 +206,34 @@ pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         file.persist(path).map_err(|error| error.error)
     };
     written().map(drop).with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pull_that_fails_leaves_nothing_new() {
+        let module = crate::policy_build::sample(r#"{"name":"a.b","version":"1","inputs":[]}"#);
+        let evidence = || vec![b"{\"one\":1}".to_vec(), b"{\"two\":2}".to_vec()];
+        let artifact = Artifact::new(module, evidence(), &BTreeMap::new(), &InspectLimits::default()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let files = || {
+            let mut names: Vec<_> =
+                std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        // The module's place is taken by a folder.
+        let out = folder.path().join("a.wasm");
+        std::fs::create_dir(&out).unwrap();
+        let earlier = evidence_path(&out, Sha256::of(&evidence()[1]));
+        std::fs::write(&earlier, &evidence()[1]).unwrap();
+        let before = files();
+        assert!(write_all(&out, &artifact).is_err());
+        assert_eq!(files(), before, "what was there stays, what was written is gone");
+        std::fs::remove_dir(&out).unwrap();
+        assert_eq!(write_all(&out, &artifact).unwrap().len(), 2);
+        assert_eq!(files().len(), 3);
+    }
 }
