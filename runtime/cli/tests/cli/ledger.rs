@@ -146,7 +146,9 @@ fn erased(site: &Site, allow: &str, deny: &str) {
     assert!(run.stdout.contains("event 4 says so"), "{}", run.stdout);
     let replayed = on(site, 5, &["replay"], &["--format", "json", allow]).json();
     assert_eq!(replayed["decisions"][0]["result"], "erased");
-    assert!(on(site, 5, &["replay"], &["--all"]).stdout.contains("2 of 3 identical"));
+    assert!(on(site, 0, &["replay"], &["--all"]).stdout.ends_with("2 of 3 identical, 1 erased\n"));
+    let all = on(site, 0, &["replay"], &["--all", "--format", "json"]).json();
+    assert_eq!((all["identical"].as_u64(), all["erased"].as_u64()), (Some(2), Some(1)), "{all}");
     on(site, 0, &["ledger", "verify"], &[]);
     assert!(
         on(site, 0, &["ledger", "show"], &[allow]).stdout.contains("erased by event 4: a data subject asked, PRIV-77")
@@ -165,6 +167,13 @@ fn erased(site: &Site, allow: &str, deny: &str) {
     let run = on(site, 0, &["ledger", "retain"], &older);
     assert!(run.stdout.contains("2 decisions"), "{}", run.stdout);
     on(site, 5, &["replay"], &[deny]);
+    assert!(on(site, 0, &["replay"], &["--all"]).stdout.ends_with("0 of 3 identical, 3 erased\n"));
+    // Nothing is left that a candidate could be tried on.
+    let none = on(site, 7, &["backtest"], &["--candidate", "."]);
+    assert!(none.stderr.contains("says nothing of the candidate"), "{}", none.stderr);
+    on(site, 0, &["backtest"], &["--candidate", ".", "--allow-unknown"]);
+    let list = on(site, 0, &["ledger", "list"], &[]).stdout;
+    assert!(list.matches("(erased)").count() == 3 && !list.contains(", by "), "{list}");
     assert!(on(site, 0, &["ledger", "retain"], &older).stdout.contains("nothing"));
     on(site, 0, &["ledger", "verify"], &[]);
 }
@@ -267,15 +276,16 @@ fn a_backtest_shows_what_would_change() {
     let json = backtest(0, "same", &["--since", "1h"]);
     assert!(transitions(&json).iter().all(|(from, to, _)| from == to), "{json}");
     assert_eq!(json["decided"], 3);
-    let json = backtest(0, "stricter", &[]);
+    let json = backtest(7, "stricter", &[]);
     assert!(transitions(&json).contains(&("allow".into(), "deny".into(), 1)), "{json}");
     assert_eq!(json["transitions"][1]["examples"][0]["code"], "fault.fuel", "{json}");
+    backtest(0, "stricter", &["--allow-unknown"]);
     let json = backtest(6, "lenient", &[]);
     assert!(transitions(&json).contains(&("deny".into(), "warn".into(), 1)), "{json}");
     backtest(0, "lenient", &["--allow-more-lenient"]);
     let human = on(&site, 6, &["backtest"], &["--candidate", "lenient"]);
     assert!(human.stdout.contains("more lenient"), "{}", human.stdout);
-    let none = backtest(0, "lenient", &["--since", "2100-01-01T00:00:00Z"]);
+    let none = backtest(7, "lenient", &["--since", "2100-01-01T00:00:00Z"]);
     assert_eq!(none["decided"], 0);
 }
 
