@@ -41,12 +41,16 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Decide requests, checks, plans and admission reviews by a policy set
+    #[command(long_about = about::<DecideArgs>())]
     Decide(DecideArgs),
     /// Say what a module is and can do, without running it
+    #[command(long_about = about::<InspectArgs>())]
     Inspect(InspectArgs),
     /// Say what differs between two modules, and which recorded decisions would change
+    #[command(long_about = about::<DiffArgs>())]
     Diff(DiffArgs),
     /// Pin the bytes of a policy set's modules, settings and documents
+    #[command(long_about = about::<LockArgs>())]
     Lock(LockArgs),
     /// Make, test, sign, push and pull policies
     #[command(subcommand)]
@@ -58,15 +62,19 @@ pub enum Command {
     #[command(subcommand)]
     Ledger(LedgerCommand),
     /// Make recorded decisions again and compare them byte for byte
+    #[command(long_about = about::<ReplayArgs>())]
     Replay(ReplayArgs),
     /// Say what another policy set would have decided
+    #[command(long_about = about::<BacktestArgs>())]
     Backtest(BacktestArgs),
     /// Show one decision in one page: who, what, which modules, which verdicts, the proof
+    #[command(long_about = about::<AuditArgs>())]
     Audit(AuditArgs),
     /// Issue and verify receipts, which prove a decision without the ledger
     #[command(subcommand)]
     Receipt(ReceiptCommand),
     /// Print a completion script for a shell
+    #[command(long_about = about::<CompletionsArgs>())]
     Completions(CompletionsArgs),
 }
 
@@ -135,6 +143,12 @@ pub struct CacheArgs {
     pub no_cache: bool,
 }
 
+/// What a command's arguments say of the command, at length: its line in the list of commands would hide it.
+fn about<A: Args>() -> clap::builder::StyledStr {
+    let command = A::augment_args(clap::Command::new(""));
+    command.get_long_about().or_else(|| command.get_about()).cloned().unwrap_or_default()
+}
+
 /// How reports are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ReportFormat {
@@ -200,6 +214,9 @@ mod tests {
             } else {
                 let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
                 assert!(help.contains("portcullis "), "{} has no example", command.get_name());
+                // What it does at length, exit codes included, is more than its line among the commands.
+                let about = command.get_long_about().map(ToString::to_string).unwrap_or_default();
+                assert!(!about.is_empty(), "{} says nothing of itself", command.get_name());
             }
         }
         check(&Arguments::command());

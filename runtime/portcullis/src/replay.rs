@@ -359,3 +359,6 @@ fn differing(expected: &serde_json::Value, found: &serde_json::Value, path: &mut
         _ => Some((short(expected), short(found))),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,28 +6,37 @@ use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use portcullis_gate::Outcome;
 
-use super::{LedgerArgs, ReportFormat, outcome, since};
+use super::{LedgerArgs, ReportFormat, about, outcome, since};
 
 /// What can be done with a ledger.
 #[derive(Debug, Subcommand)]
 pub enum LedgerCommand {
     /// List decisions, the latest first
+    #[command(long_about = about::<ListArgs>())]
     List(ListArgs),
     /// Show one decision
+    #[command(long_about = about::<ShowArgs>())]
     Show(ShowArgs),
     /// Check every byte: events, tree, checkpoints, blobs, indexes, pages
+    #[command(long_about = about::<VerifyArgs>())]
     Verify(VerifyArgs),
     /// Prove that a decision is in the ledger, or that the ledger only grew
+    #[command(long_about = about::<ProveArgs>())]
     Prove(ProveArgs),
     /// Write the log as tiles, with its checkpoint and public key, for other tools
+    #[command(long_about = about::<ExportArgs>())]
     Export(ExportArgs),
     /// Print the newest signed checkpoint
+    #[command(long_about = about::<CheckpointArgs>())]
     Checkpoint(CheckpointArgs),
     /// Erase what is stored of a decision's request; the log stays whole
+    #[command(long_about = about::<EraseArgs>())]
     Erase(EraseArgs),
     /// Erase the requests of all decisions older than an age
+    #[command(long_about = about::<RetainArgs>())]
     Retain(RetainArgs),
     /// Let a new key sign from here on
+    #[command(long_about = about::<RotateKeyArgs>())]
     RotateKey(RotateKeyArgs),
 }
 

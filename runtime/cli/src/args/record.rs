@@ -5,14 +5,16 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
-use super::{CacheArgs, LedgerArgs, ModuleStoreArgs, ReportFormat, since};
+use super::{CacheArgs, LedgerArgs, ModuleStoreArgs, ReportFormat, about, since};
 
 /// What can be done with receipts.
 #[derive(Debug, Subcommand)]
 pub enum ReceiptCommand {
     /// Write the receipt of a decision
+    #[command(long_about = about::<ReceiptExportArgs>())]
     Export(ReceiptExportArgs),
     /// Verify a receipt, offline
+    #[command(long_about = about::<ReceiptVerifyArgs>())]
     Verify(ReceiptVerifyArgs),
 }
 
@@ -56,7 +58,8 @@ pub struct ReplayArgs {
 /// Lets a candidate policy set decide what was decided, each request at its time, and shows which outcomes would change.
 ///
 /// Exits 6 where an outcome becomes more lenient, unless that is allowed; 7 where no request was decided again, or a policy
-/// of the candidate failed in one, so that what it would say is not known, unless that is allowed.
+/// of the candidate failed in one, so that what it would say is not known, unless that is allowed. A request that only a
+/// failure of the host had stopped (a full disk, the limit on wall time) is counted by itself: no policy had said no to it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
