@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use portcullis_gate::{Document, Limits, MAX_MEMORY_MIB, Pointer, Sha256, Value};
 use wasmtime::component::{Component, Linker};
@@ -76,6 +76,8 @@ pub(crate) struct Shared {
     pub(crate) ticker: Ticker,
     /// `Err` says why the cache cannot be used.
     pub(crate) cache: Option<Result<Cache, String>>,
+    /// Why the first module that was compiled and not kept was not.
+    pub(crate) not_kept: OnceLock<String>,
     pub(crate) compiler: Compiler,
     /// What compiled code depends on besides the module, its settings and its limits.
     pub(crate) fingerprint: Sha256,
@@ -203,6 +205,13 @@ impl Engine {
         self.shared.turns.take()
     }
 
+    /// Why compiled code is not kept, where there is a cache and it could not take what was compiled: a full disk, a folder
+    /// that cannot be written. Policies decide the same without it; each start compiles them anew.
+    #[must_use]
+    pub fn not_kept(&self) -> Option<&str> {
+        self.shared.not_kept.get().map(String::as_str)
+    }
+
     /// Inspects, configures, compiles and checks a module. Slow (tens of milliseconds and more) unless the cache
     /// has it; done once for each policy and its settings.
     ///
@@ -250,7 +259,7 @@ impl Shared {
         })?;
         let fingerprint = crate::load::fingerprint(&large.engine);
         let configuration_sha256 = config::configuration_sha256();
-        let draft = Mutex::new(None);
+        let (draft, not_kept) = (Mutex::new(None), OnceLock::new());
         let prepared = PreparedCode::default();
         Ok(Shared {
             small,
@@ -259,6 +268,7 @@ impl Shared {
             turns,
             ticker,
             cache,
+            not_kept,
             compiler,
             fingerprint,
             configuration_sha256,

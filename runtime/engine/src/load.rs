@@ -7,7 +7,8 @@ use std::time::Instant;
 use portcullis_gate::{LoadFault, Said, Sha256};
 use sha2::Digest as _;
 
-use crate::cache::{Cache, CacheUse, Lookup};
+use crate::PolicySource;
+use crate::cache::{CacheUse, Lookup};
 use crate::child;
 use crate::compile::{self, Compiled, Facts, bind_draft, is_draft, make_room, pointers};
 use crate::engine::{Compiler, Declared, DraftCode, Shared};
@@ -97,11 +98,10 @@ pub(crate) fn declared(shared: &Arc<Shared>, module: &[u8], source: &PolicySourc
         (Ok(content), _) => Facts::of(&content),
         (Err(_), Compiler::Child(compiler)) => {
             let (code, _) = prepared::code(shared, &prepared_name(shared, &order.module), module, source)?;
-            let made = bind(shared, compiler, order.name, module, source, code.as_deref())?;
-            let facts = Facts::of(&made.content);
+            let content = bind(shared, compiler, module, source, code.as_deref())?;
+            let facts = Facts::of(&content);
             if facts.is_some() {
-                // A cache that cannot be written is told when the policy is loaded.
-                _ = made.publish(usable(shared), &order.name);
+                keep(shared, &order.name, Ok(&content), CacheUse::Stored);
             }
             facts
         }
@@ -115,12 +115,11 @@ pub(crate) fn declared(shared: &Arc<Shared>, module: &[u8], source: &PolicySourc
 fn bind(
     shared: &Shared,
     compiler: &child::Compiler,
-    name: Sha256,
     module: &[u8],
     source: &PolicySource<'_>,
     code: Option<&[u8]>,
-) -> Result<child::Made, LoadError> {
-    child::compile(compiler, usable(shared), &name, &shared.fingerprint, module, source, child::Work::Bind { code })
+) -> Result<Vec<u8>, LoadError> {
+    child::compile(compiler, &shared.fingerprint, module, source, child::Work::Bind { code })
 }
 
 /// What is to be loaded.
@@ -179,34 +178,47 @@ fn compile(
     source: &PolicySource<'_>,
     cache_use: CacheUse,
 ) -> Result<(Compiled, CacheUse), LoadError> {
-    let cache = usable(shared);
     let (code, cache_use) = if is_draft(shared, module) {
         (None, cache_use)
     } else {
         let (code, refused) = prepared::code(shared, &prepared_name(shared, &order.module), module, source)?;
         (code, if refused { CacheUse::Refused } else { cache_use })
     };
-    match &shared.compiler {
+    let (compiled, content) = match &shared.compiler {
         Compiler::ThisProcess => {
             let compiled = compile::compile(shared, module, source, code.as_deref())?;
-            let kept = cache.map_or(Ok(()), |cache| compiled.content().and_then(|it| cache.put(&order.name, &it)));
-            Ok((compiled, kept.map_or_else(CacheUse::Unavailable, |()| cache_use)))
+            let content = compiled.content();
+            (compiled, content)
         }
         Compiler::Child(compiler) => {
-            let made = bind(shared, compiler, order.name, module, source, code.as_deref())?;
+            let content = bind(shared, compiler, module, source, code.as_deref())?;
             let compiled =
-                Compiled::revive(shared, &made.content).ok_or_else(|| LoadError::new(LoadFault::Compiler, NOT_OURS))?;
-            let kept = made.publish(cache, &order.name);
-            Ok((compiled, kept.map_or_else(CacheUse::Unavailable, |()| cache_use)))
+                Compiled::revive(shared, &content).ok_or_else(|| LoadError::new(LoadFault::Compiler, NOT_OURS))?;
+            (compiled, Ok(content))
         }
+    };
+    let kept = content.as_deref().map_err(Clone::clone);
+    Ok((compiled, keep(shared, &order.name, kept, cache_use)))
+}
+
+/// Keeps what was compiled. A cache that cannot keep it costs the next start time, and nothing else.
+pub(crate) fn keep(shared: &Shared, name: &Sha256, content: Result<&[u8], String>, cache_use: CacheUse) -> CacheUse {
+    let cache_use = match (&shared.cache, content) {
+        (None, _) => CacheUse::Off,
+        (Some(Err(reason)), _) => CacheUse::Unavailable(reason.clone()),
+        (Some(Ok(cache)), content) => match content.and_then(|content| cache.put(name, content)) {
+            Ok(()) => cache_use,
+            Err(reason) => CacheUse::Unavailable(reason),
+        },
+    };
+    if let CacheUse::Unavailable(reason) = &cache_use {
+        // The first reason is told; the others are alike.
+        _ = shared.not_kept.set(reason.clone());
     }
+    cache_use
 }
 
 pub(crate) const NOT_OURS: &str = "the code that the compiler's process made is not for this engine";
-
-pub(crate) fn usable(shared: &Shared) -> Option<&Cache> {
-    shared.cache.as_ref().and_then(|cache| cache.as_ref().ok())
-}
 
 /// The authentic content of that name, or what to do about there being none.
 pub(crate) fn cached(shared: &Shared, name: &Sha256) -> Result<Vec<u8>, CacheUse> {

@@ -8,12 +8,12 @@ use portcullis_gate::{LoadFault, Sha256};
 use serde::{Deserialize, Serialize};
 use wasmtime::component::Component;
 
-use crate::cache::{Cache, CacheUse};
+use crate::cache::CacheUse;
 use crate::compile::{content, inspect, prepare, split};
 use crate::deserialize::deserialize;
 use crate::engine::{Compiler, Pool, Shared};
 use crate::error::LoadError;
-use crate::load::{NOT_OURS, cached, usable};
+use crate::load::{NOT_OURS, cached, keep};
 use crate::runner::Runner;
 use crate::snapshot::{self, Instrumented};
 use crate::{PolicySource, child, text};
@@ -134,7 +134,14 @@ pub(crate) fn code(
         Ok(content) => return Ok((Some(content.into()), false)),
         Err(cache_use) => cache_use == CacheUse::Refused,
     };
-    let (code, kept) = make(shared, usable(shared), name, module, source)?;
+    let content = match &shared.compiler {
+        Compiler::ThisProcess => to_keep(shared, module, source)?,
+        Compiler::Child(compiler) => {
+            child::compile(compiler, &shared.fingerprint, module, source, child::Work::Prepare)?
+        }
+    };
+    let kept = keep(shared, name, Ok(&content), CacheUse::Stored) == CacheUse::Stored;
+    let code: Arc<[u8]> = content.into();
     if !kept {
         *last(shared) = Some((*name, Arc::clone(&code)));
     }
@@ -143,28 +150,4 @@ pub(crate) fn code(
 
 fn last(shared: &Shared) -> std::sync::MutexGuard<'_, Option<(Sha256, Arc<[u8]>)>> {
     shared.prepared.last.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Makes the code, and says whether the cache keeps it.
-fn make(
-    shared: &Shared,
-    cache: Option<&Cache>,
-    name: &Sha256,
-    module: &[u8],
-    source: &PolicySource<'_>,
-) -> Result<(Arc<[u8]>, bool), LoadError> {
-    match &shared.compiler {
-        Compiler::ThisProcess => {
-            let content = to_keep(shared, module, source)?;
-            let kept = cache.is_some_and(|cache| cache.put(name, &content).is_ok());
-            Ok((content.into(), kept))
-        }
-        Compiler::Child(compiler) => {
-            let work = child::Work::Prepare;
-            let mut made = child::compile(compiler, cache, name, &shared.fingerprint, module, source, work)?;
-            let content = std::mem::take(&mut made.content);
-            let kept = cache.is_some() && made.publish(cache, name).is_ok();
-            Ok((content.into(), kept))
-        }
-    }
 }

@@ -6,28 +6,37 @@ use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use portcullis_gate::Outcome;
 
-use super::{LedgerArgs, ReportFormat, outcome, since};
+use super::{LedgerArgs, ReportFormat, about, outcome, since};
 
 /// What can be done with a ledger.
 #[derive(Debug, Subcommand)]
 pub enum LedgerCommand {
     /// List decisions, the latest first
+    #[command(long_about = about::<ListArgs>())]
     List(ListArgs),
     /// Show one decision
+    #[command(long_about = about::<ShowArgs>())]
     Show(ShowArgs),
     /// Check every byte: events, tree, checkpoints, blobs, indexes, pages
+    #[command(long_about = about::<VerifyArgs>())]
     Verify(VerifyArgs),
     /// Prove that a decision is in the ledger, or that the ledger only grew
+    #[command(long_about = about::<ProveArgs>())]
     Prove(ProveArgs),
     /// Write the log as tiles, with its checkpoint and public key, for other tools
+    #[command(long_about = about::<ExportArgs>())]
     Export(ExportArgs),
     /// Print the newest signed checkpoint
+    #[command(long_about = about::<CheckpointArgs>())]
     Checkpoint(CheckpointArgs),
     /// Erase what is stored of a decision's request; the log stays whole
+    #[command(long_about = about::<EraseArgs>())]
     Erase(EraseArgs),
     /// Erase the requests of all decisions older than an age
+    #[command(long_about = about::<RetainArgs>())]
     Retain(RetainArgs),
     /// Let a new key sign from here on
+    #[command(long_about = about::<RotateKeyArgs>())]
     RotateKey(RotateKeyArgs),
 }
 
@@ -36,7 +45,10 @@ pub enum LedgerCommand {
 #[command(after_help = "\
 Examples:
   portcullis ledger list
-  portcullis ledger list --outcome deny --since 7d --format json")]
+  portcullis ledger list --outcome deny --since 7d --format json
+  portcullis ledger list --environment production --subject user:alice --correlation-id CHG-7
+
+What was erased of a decision is neither shown nor found: its subject and environment.")]
 pub struct ListArgs {
     #[command(flatten)]
     pub ledger: LedgerArgs,
@@ -55,7 +67,19 @@ pub struct ListArgs {
     /// Only on the resource of this id
     #[arg(long, value_name = "ID")]
     pub resource: Option<String>,
-    /// Only since: an age (90m, 36h, 30d) or a time (RFC 3339)
+    /// Only of this subject: its id, or TYPE:ID
+    #[arg(long, value_name = "[TYPE:]ID")]
+    pub subject: Option<String>,
+    /// Only in this environment
+    #[arg(long, value_name = "NAME")]
+    pub environment: Option<String>,
+    /// Only with a finding of this code
+    #[arg(long, value_name = "CODE")]
+    pub code: Option<String>,
+    /// Only for the change to which the caller gave this id
+    #[arg(long, value_name = "ID")]
+    pub correlation_id: Option<String>,
+    /// Only since: an age (45s, 90m, 36h, 30d, 2w) or a time (RFC 3339)
     #[arg(long, value_name = "AGE|TIME", value_parser = since)]
     pub since: Option<Timestamp>,
 }
@@ -183,7 +207,7 @@ Examples:
 pub struct RetainArgs {
     #[command(flatten)]
     pub ledger: LedgerArgs,
-    /// An age (90m, 36h, 30d) or a time (RFC 3339)
+    /// An age (45s, 90m, 36h, 30d, 2w) or a time (RFC 3339)
     #[arg(long, value_name = "AGE|TIME", value_parser = since)]
     pub older_than: Timestamp,
     /// Only say how many there are

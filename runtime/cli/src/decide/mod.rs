@@ -5,6 +5,7 @@ mod human;
 pub mod input;
 mod json;
 mod junit;
+mod named;
 pub mod words;
 
 use std::io::Write as _;
@@ -25,6 +26,7 @@ use crate::{cache, ledger, modules, report};
 
 pub use human::push_decision;
 pub use json::{Line, printable};
+pub use named::{Entity, Named};
 pub use words::asked;
 
 /// One payload and what became of it.
@@ -38,6 +40,8 @@ pub struct Payload {
 pub struct Decided {
     /// Who wants to do what to what.
     pub asked: String,
+    /// What the request names; `None` where it was erased.
+    pub named: Option<Named>,
     pub view: DecisionView<'static>,
     pub place: Place,
     /// Whether it still holds, or was a rehearsal from the start.
@@ -45,7 +49,7 @@ pub struct Decided {
 }
 
 /// Why there is no decision. Nothing proceeds.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Undecided {
     /// `request.shape`, `payload.unreadable` ...
     code: String,
@@ -63,11 +67,21 @@ const MAX_IN_FLIGHT: usize = 1024;
 /// cannot be read or parsed is reported among the others.
 pub fn run(args: &DecideArgs) -> anyhow::Result<Exit> {
     let sources = input::sources(&args.files)?;
+    if args.idempotency_key.is_some() && sources.len() > 1 {
+        return Err(report::usage(format!(
+            "--idempotency-key stands for one request, and {} payloads are named: decide them one by one",
+            sources.len()
+        )));
+    }
     let options = door_options(args)?;
+    // While the ledger is open nobody else can write to it: whoever feeds this command slowly must not hold them up.
+    let inputs: Vec<input::Input> = sources.into_iter().map(input::Input::new).collect();
     let gate = open(args)?;
-    let decide =
-        |source: &input::Source| Payload { source: source.to_string(), decided: decide(args, &options, &gate, source) };
-    let payloads = each(&sources, args.jobs, decide);
+    let decide = |input: &input::Input| Payload {
+        source: input.source().to_string(),
+        decided: decide(args, &options, &gate, input),
+    };
+    let payloads = each(&inputs, args.jobs, decide);
 
     print(args.format, &payloads)?;
     let exits = payloads.iter().map(|payload| match &payload.decided {
@@ -81,10 +95,12 @@ pub fn run(args: &DecideArgs) -> anyhow::Result<Exit> {
 
 /// The gate that the arguments ask for. What is rehearsed at another time is never recorded.
 fn open(args: &DecideArgs) -> anyhow::Result<Gate> {
+    let engine = cache::engine(&args.cache)?;
     let set = {
         let _spinner = Spinner::start("compiling policies");
-        PolicySet::open_with(&args.policies, modules::store(&args.modules).ok().as_ref(), &cache::engine(&args.cache)?)?
+        PolicySet::open_with(&args.policies, modules::store(&args.modules).ok().as_ref(), &engine)?
     };
+    cache::warn_of_not_kept(&engine);
     warn_of_manifest(args, &set);
     if let Some(now) = args.now {
         report::warning(&format!(
@@ -101,8 +117,8 @@ fn open(args: &DecideArgs) -> anyhow::Result<Gate> {
     Ok(Gate::new(set, Arc::new(opened), MAX_IN_FLIGHT)?)
 }
 
-fn decide(args: &DecideArgs, options: &DoorOptions, gate: &Gate, source: &input::Source) -> Result<Decided, Undecided> {
-    let bytes = source.read()?;
+fn decide(args: &DecideArgs, options: &DoorOptions, gate: &Gate, input: &input::Input) -> Result<Decided, Undecided> {
+    let bytes = input.bytes()?;
     let opened = doors::open(args.from.map(Kind::from), &bytes, options)?;
     let request = Request::parse(&opened.request, args.now.unwrap_or_else(Timestamp::now))?;
     let options = DecideOptions {
@@ -114,7 +130,13 @@ fn decide(args: &DecideArgs, options: &DoorOptions, gate: &Gate, source: &input:
     let recorded = gate.decide(request, &options)?;
     let view = recorded.view().map_err(|error| Undecided::new("portcullis.record", error.to_string()))?;
     let holds = recorded.permission().is_some() || *recorded.place() == Place::DryRun;
-    Ok(Decided { asked: asked(recorded.request()), view: view.into_owned(), place: recorded.place().clone(), holds })
+    Ok(Decided {
+        asked: asked(recorded.request()),
+        named: Some(Named::of(recorded.request())),
+        view: view.into_owned(),
+        place: recorded.place().clone(),
+        holds,
+    })
 }
 
 /// Shows what is worth knowing about the manifest although it is no error.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use portcullis::{MAX_EVIDENCE_FILES, evidence_beside, evidence_path};
@@ -68,19 +68,18 @@ pub fn push(args: &PushArgs) -> anyhow::Result<Exit> {
 /// Anything is not as it should be: then there is no new file.
 pub fn pull(args: &PullArgs) -> anyhow::Result<Exit> {
     let reference = reference(&args.reference)?;
+    if args.out.is_dir() {
+        return Err(report::usage(format!(
+            "--out {} is a folder; name a file in it",
+            shown(&args.out.display().to_string())
+        )));
+    }
     let client = modules::client(&args.registry, true)?;
     let artifact = {
         let _spinner = Spinner::start("pulling");
         client.pull(&reference, &InspectLimits::default())?
     };
-    let mut evidence = Vec::new();
-    for bytes in artifact.evidence() {
-        let path = evidence_path(&args.out, Sha256::of(bytes));
-        replace(&path, bytes, Rights::Usual).context("the evidence cannot be written")?;
-        evidence.push(path);
-    }
-    // Last: where the module is, its evidence is too.
-    replace(&args.out, artifact.module(), Rights::Usual).context("the component cannot be written")?;
+    let evidence = write_all(&args.out, &artifact)?;
     let (manifest, module) = (artifact.manifest_sha256(), artifact.module_sha256());
     let evidence: Vec<String> = evidence.iter().map(|path| path.display().to_string()).collect();
     report::out(&match args.format {
@@ -107,6 +106,33 @@ pub fn pull(args: &PullArgs) -> anyhow::Result<Exit> {
         }
     })?;
     Ok(Exit::Done)
+}
+
+/// Writes the evidence, and last the module: where it is, its evidence is too. What is written before a failure is removed
+/// again.
+fn write_all(out: &Path, artifact: &Artifact) -> anyhow::Result<Vec<PathBuf>> {
+    let mut evidence = Vec::new();
+    let mut made = Vec::new();
+    let mut written = || {
+        for bytes in artifact.evidence() {
+            let path = evidence_path(out, Sha256::of(bytes));
+            let is_new = !path.exists();
+            replace(&path, bytes, Rights::Usual).context("the evidence cannot be written")?;
+            if is_new {
+                made.push(path.clone());
+            }
+            evidence.push(path);
+        }
+        replace(out, artifact.module(), Rights::Usual).context("the component cannot be written")
+    };
+    if let Err(error) = written() {
+        for path in made {
+            // It was written a moment ago; what cannot be removed now is named by the module that it is about.
+            _ = std::fs::remove_file(path);
+        }
+        return Err(error);
+    }
+    Ok(evidence)
 }
 
 fn reference(text: &str) -> anyhow::Result<OciReference> {
@@ -153,4 +179,34 @@ fn read(path: &Path, limit: u64) -> anyhow::Result<Vec<u8>> {
         bail!("{}: larger than {limit} bytes", path.display());
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pull_that_fails_leaves_nothing_new() {
+        let module = crate::policy_build::sample(r#"{"name":"a.b","version":"1","inputs":[]}"#);
+        let evidence = || vec![b"{\"one\":1}".to_vec(), b"{\"two\":2}".to_vec()];
+        let artifact = Artifact::new(module, evidence(), &BTreeMap::new(), &InspectLimits::default()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let files = || {
+            let mut names: Vec<_> =
+                std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        // The module's place is taken by a folder.
+        let out = folder.path().join("a.wasm");
+        std::fs::create_dir(&out).unwrap();
+        let earlier = evidence_path(&out, Sha256::of(&evidence()[1]));
+        std::fs::write(&earlier, &evidence()[1]).unwrap();
+        let before = files();
+        assert!(write_all(&out, &artifact).is_err());
+        assert_eq!(files(), before, "what was there stays, what was written is gone");
+        std::fs::remove_dir(&out).unwrap();
+        assert_eq!(write_all(&out, &artifact).unwrap().len(), 2);
+        assert_eq!(files().len(), 3);
+    }
 }

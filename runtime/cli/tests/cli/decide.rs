@@ -26,6 +26,12 @@ fn the_printed_check_proceeds_and_its_variants_do_not() {
         assert_eq!((json["proceed"].as_bool(), json["degraded"].as_bool()), (Some(code == 0), Some(false)));
         assert_eq!(json["policies"][0]["name"], "stage0");
         assert!(json["policies"][0]["fuel"].as_u64().unwrap() > 0);
+        assert_eq!((json["source"].as_str(), json["action"].as_str()), (Some(file), Some("execute")));
+        assert_eq!(
+            (json["resource"]["type"].as_str(), json["environment"].as_str()),
+            (Some("stage0-check"), Some("production"))
+        );
+        assert!(json["subject"]["id"].is_string(), "{json}");
         for member in ["outcome", "code", "message", "policy"] {
             assert!(json["findings"][0][member].is_string(), "{member}");
         }

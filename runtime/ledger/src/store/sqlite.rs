@@ -11,8 +11,8 @@ mod schema;
 mod write;
 
 use std::collections::HashSet;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -143,6 +143,9 @@ impl Sqlite {
         if !schema::is_empty(&db)? {
             return Err(StoreError::file(path, "there is a database already"));
         }
+        // A file that was there and empty may be everyone's to read, and requests are going to be in it.
+        std::fs::set_permissions(path, Permissions::from_mode(0o600))
+            .map_err(|e| StoreError::io(path, "keeping the database from other users", e))?;
         let create = || -> rusqlite::Result<()> {
             db.pragma_update(None, "page_size", options.page_bytes)?;
             db.execute_batch("BEGIN EXCLUSIVE")?;
