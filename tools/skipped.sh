@@ -6,6 +6,6 @@ file=${PORTCULLIS_SKIPPED:-$(dirname "$0")/../target/skipped.txt}
 sort -u "$file" | awk -F '\t' '
   { checks[$1]++; why[$1] = $3; all++ }
   END {
-    printf "SKIPPED %d checks on this machine (PORTCULLIS_REQUIRE=all makes each a failure):\n", all
+    printf "SKIPPED %d checks on this machine (PORTCULLIS_REQUIRE=all makes each a failure):\n", all; fflush()
     for (tool in checks) printf "  %-18s %3d: %s\n", tool, checks[tool], why[tool] | "sort"
   }'

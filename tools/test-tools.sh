@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what some of the tests need beside Rust and a C compiler: `make test-tools`. As root it installs Debian's
-# packages; otherwise it says which. `make test` installs nothing, and lists what it skipped.
+# Installs what some of the tests need beside Rust and a C compiler: `make test-tools`. It installs Debian's packages
+# where it may; otherwise it says which. `make test` installs nothing, and lists what it skipped.
 set -eu
 
 missing=
@@ -18,14 +18,20 @@ python3 -m pip --version >/dev/null 2>&1 || missing="$missing python3-pip"
 python3 -c 'import ensurepip' >/dev/null 2>&1 || missing="$missing python3-venv"
 [ -n "$missing" ] || { echo "test-tools: everything is there"; exit 0; }
 
-if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
+as_root=
+if [ "$(id -u)" != 0 ]; then
+    as_root="sudo -n"
+    sudo -n true 2>/dev/null || as_root=no
+fi
+if ! command -v apt-get >/dev/null || [ "$as_root" = no ]; then
     echo "test-tools: as root, on Debian: apt-get install$missing" >&2
     exit 1
 fi
-apt-get update -qq
+$as_root apt-get update -qq
 # One by one: what is not to be had does not keep the others away.
 failed=
 for package in $missing; do
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package" >/dev/null || failed="$failed $package"
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package" >/dev/null ||
+        failed="$failed $package"
 done
 [ -z "$failed" ] || { echo "test-tools: could not install$failed" >&2; exit 1; }

@@ -1,5 +1,6 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -82,8 +83,8 @@ fn writers_at_the_same_time_do_not_mix() {
             let (folder, barrier, won) = (folder.path(), &barrier, &won);
             scope.spawn(move || {
                 let bytes = vec![u8::try_from(writer).unwrap(); 4096 + writer];
+                barrier.wait();
                 for round in 0..rounds {
-                    barrier.wait();
                     replace(&folder.join("same"), &bytes, Rights::Usual).unwrap();
                     if create_new(&folder.join(round.to_string()), &bytes, Rights::Usual).unwrap() {
                         won.fetch_add(1, Ordering::Relaxed);
@@ -111,4 +112,65 @@ fn folders_are_made_from_the_top_and_a_file_is_no_folder() {
     replace(&deep.join("file"), b"x", Rights::Usual).unwrap();
     assert_eq!(make_folders(&deep.join("file/d")).unwrap_err().phase, "creating the folder");
     make_folders(Path::new("")).unwrap();
+}
+
+/// The folder in which [`writes`] works.
+const FOLDER: &str = "PORTCULLIS_FILES_TRACED";
+
+#[test]
+#[ignore = "started by the test below"]
+fn writes() {
+    let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else { return };
+    replace(&folder.join("replaced"), b"x", Rights::Usual).unwrap();
+    assert!(create_new(&folder.join("new"), b"x", Rights::Usual).unwrap());
+    assert!(!create_new(&folder.join("new"), b"x", Rights::Usual).unwrap());
+    rename(&folder.join("new"), &folder.join("renamed")).unwrap();
+    make_folders(&folder.join("made")).unwrap();
+}
+
+/// What a power failure would leave is decided by the order of the calls: bytes, sync, name, sync of the folder.
+#[test]
+fn bytes_are_synced_before_they_have_a_name_and_the_name_after() {
+    if !Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_ok_and(|status| status.success()) {
+        return portcullis_skip::skip("strace", "the order of syncs was not tested: apt-get install strace");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let inside = std::fs::canonicalize(folder.path()).unwrap();
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let calls = "trace=write,fsync,fdatasync,rename,renameat,renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat";
+    let traced = Command::new("strace")
+        .args(["-f", "-qq", "-y", "-e", calls, "-o"])
+        .arg(log.path())
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "tests::writes", "--ignored"])
+        .env(FOLDER, &inside)
+        .output()
+        .unwrap();
+    assert!(traced.status.success(), "{traced:?}");
+    let text = fs::read_to_string(log.path()).unwrap();
+    let place = inside.display().to_string();
+    // `PID call(..)`: the call's name, and what of its arguments is in the folder, where a new file is TEMP.
+    let calls: Vec<String> = text
+        .lines()
+        .filter(|line| line.contains(&place))
+        .map(|line| {
+            let call = line.split_once(' ').unwrap().1.trim_start();
+            let (name, arguments) = call.split_once('(').unwrap();
+            let name = name.trim_end_matches("at2").trim_end_matches("at");
+            let paths = arguments.match_indices(&place).map(|(at, _)| {
+                let rest = &arguments[at + place.len()..];
+                let end = rest.find(['"', '>', ' ']).unwrap_or(rest.len());
+                if rest.starts_with("/.tmp") { "TEMP" } else { &rest[..end] }
+            });
+            format!("{name} {}", paths.collect::<Vec<_>>().join(" ")).trim_end().to_owned()
+        })
+        .collect();
+    let expected = [
+        ["write TEMP", "fsync TEMP", "rename TEMP /replaced", "fsync"].as_slice(),
+        &["write TEMP", "fsync TEMP", "rename TEMP /new", "fsync"],
+        &["write TEMP", "fsync TEMP", "rename TEMP /new", "unlink TEMP"],
+        &["rename /new /renamed", "fsync"],
+        &["mkdir /made", "fsync"],
+    ];
+    assert_eq!(calls, expected.concat(), "{text}");
 }

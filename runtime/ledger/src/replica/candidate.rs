@@ -39,7 +39,8 @@ impl Candidate {
             let (place, key_file) = (place.clone(), key_file.to_owned());
             move |copies: &[PathBuf]| match Ledger::open_postgres(&place, &key_file, copies, &options) {
                 Ok(writer) => Ok(Some(writer)),
-                Err(StoreError::Leased { .. }) => Ok(None),
+                // Another one has the lease, or took it while this one was slow to open.
+                Err(StoreError::Leased { .. } | StoreError::Fenced { .. }) => Ok(None),
                 Err(error) => Err(error),
             }
         };

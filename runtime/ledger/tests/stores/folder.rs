@@ -62,9 +62,9 @@ fn two_writers_of_one_folder_do_not_mix() {
             let (there, barrier) = (there.path(), &barrier);
             scope.spawn(move || {
                 let folder = Folder::open(there).unwrap();
+                barrier.wait();
                 for n in 0..100u8 {
                     let bytes = [vec![writer, n], vec![writer; 20_000]].concat();
-                    barrier.wait();
                     assert!(folder.put(&format!("file/{writer}-{n}"), &bytes).unwrap());
                     folder.replace("checkpoint", &bytes).unwrap();
                 }
