@@ -1,8 +1,8 @@
 # make demo   builds everything that is missing and decides the sample requests
-# make test   builds everything that is missing and passes the tests
+# make test   builds everything that is missing and passes the tests; installs nothing, lists what it skipped
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup portcullis policies build-policies build-engine-policies catalogue demo test test-long bench fuzz doc ci clean
+.PHONY: help setup portcullis policies build-policies build-engine-policies catalogue demo test test-tools test-long bench fuzz doc ci clean
 
 CARGO ?= cargo
 PORTCULLIS := target/release/portcullis
@@ -42,9 +42,8 @@ demo: policies ## decides the sample requests with the sample policies
 
 # The tests' own build makes the command too: with the features that the tests ask of the dependencies, these are
 # compiled once instead of twice.
-test: setup ## passes the tests
-	@tools/ledger-tools.sh
-	@tools/registry-tools.sh
+test: setup ## passes the tests; at the end, what was skipped for want of a tool
+	@mkdir -p target && rm -f target/skipped.txt
 	@$(CARGO) test --release --locked --no-run
 	@$(MAKE) --no-print-directory build-policies
 	@$(CARGO) test --release --locked
@@ -56,6 +55,10 @@ test: setup ## passes the tests
 	@for policy in rego cedar; do (cd engine-policies && CARGO_TARGET_DIR=../target/native $(CARGO) test --locked -p $$policy) || exit 1; done
 	@$(MAKE) --no-print-directory build-engine-policies
 	@$(PORTCULLIS) policy test $(patsubst %/cases,%,$(wildcard engine-policies/*/cases))
+	@tools/skipped.sh
+
+test-tools: ## installs what some tests need: strace, PostgreSQL, an OCI registry, Chromium ..; as root, on Debian
+	@tools/test-tools.sh
 
 test-long: policies ## the tests with a million generated decisions
 	@PORTCULLIS_CASES=1000000 PORTCULLIS_TABLES=full $(CARGO) test --release --locked -p portcullis-tests -- laws oracle

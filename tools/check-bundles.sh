@@ -3,7 +3,7 @@
 # own. Usage: check-bundles.sh SAMPLES
 # The samples are written by the test `third_party` of portcullis-attest, which runs this script and then verifies what is
 # in SAMPLES/theirs: securesystemslib from PyPI, @sigstore/verify and @sigstore/sign from npm, openssl. Where one cannot
-# be had, its check is SKIPPED, aloud. Fails where a check fails.
+# be had, it says SKIPPED, and the test passes that on. Fails where a check fails.
 set -uo pipefail
 samples=$(cd "$1" && pwd) || exit 2
 root=$(cd "$(dirname "$0")/.." && pwd)

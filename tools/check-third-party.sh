@@ -2,7 +2,7 @@
 # Checks what the ledger writes with programs that this project did not write. Usage: check-third-party.sh SAMPLES
 # The samples are written by the test `third_party` of portcullis-ledger, which runs this script. The programs are
 # fetched into target/third-party: pymerkle and securesystemslib from PyPI, @sigstore/verify from npm, Go's sumdb packages
-# from Debian. Where one cannot be had, its check is SKIPPED, aloud. Fails where a check fails.
+# from Debian. Where one cannot be had, it says SKIPPED, and the test passes that on. Fails where a check fails.
 set -uo pipefail
 samples=$(cd "$1" && pwd) || exit 2
 root=$(cd "$(dirname "$0")/.." && pwd)

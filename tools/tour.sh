@@ -4,7 +4,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
 if ! command -v docker-registry >/dev/null; then
-  echo "tour: SKIPPED: there is no docker-registry (tools/registry-tools.sh installs it)" >&2
+  # shellcheck source=tools/skip.sh
+  . tools/skip.sh
+  skip docker-registry tour "the README's commands were not run: apt-get install docker-registry"
   exit 0
 fi
 folder=$(mktemp -d)

@@ -11,6 +11,7 @@ use portcullis_engine::{
     PolicySource, compile_worker,
 };
 use portcullis_gate::Limits;
+use portcullis_skip::skip;
 use portcullis_tests::{find, sources};
 use serde_json::Value;
 
@@ -158,7 +159,7 @@ fn inputs_are_those_of_the_policy_and_the_code_is_kept() {
 }
 
 /// What takes a child's place, and what must come of it. Each is a shell script with the child's descriptors: 0 is the
-/// socket, 1 the file of the entry. `ANSWER` is how a child says that the entry is there.
+/// socket, 1 the file of the entry. `ANSWER` is how a child says that the entry is there, `LONG` how long it may not last.
 #[test]
 fn whatever_a_child_does_is_an_error_with_a_code() {
     let cases = [
@@ -179,15 +180,15 @@ fn whatever_a_child_does_is_an_error_with_a_code() {
         ("while :; do echo too much; done >&0", "load.compiler", "nonsense"),
         ("cat /dev/zero >&0", "load.compiler", "nonsense"),
         ("exec /bin/cat /dev/zero", "load.compile-limit", "bytes for the code"),
-        ("sleep 1011", "load.compile-limit", "more than 2 s"),
-        ("trap '' TERM INT HUP; sleep 1011", "load.compile-limit", "more than 2 s"),
-        ("sleep 1011 & sleep 1011 & wait", "load.compile-limit", "more than 2 s"),
-        ("sleep 1011 & exit 0", "load.compiler", "without an answer"),
-        ("exec 3<&0; sleep 1011 <&3 & exit 0", "load.compile-limit", "more than 2 s"),
-        ("ANSWER; sleep 1011", "load.compile-limit", "more than 2 s"),
-        ("head -c 1000 <&0 >/dev/null; sleep 1011", "load.compile-limit", "more than 2 s"),
+        ("sleep LONG", "load.compile-limit", "more than 2 s"),
+        ("trap '' TERM INT HUP; sleep LONG", "load.compile-limit", "more than 2 s"),
+        ("sleep LONG & sleep LONG & wait", "load.compile-limit", "more than 2 s"),
+        ("sleep LONG & exit 0", "load.compiler", "without an answer"),
+        ("exec 3<&0; sleep LONG <&3 & exit 0", "load.compile-limit", "more than 2 s"),
+        ("ANSWER; sleep LONG", "load.compile-limit", "more than 2 s"),
+        ("head -c 1000 <&0 >/dev/null; sleep LONG", "load.compile-limit", "more than 2 s"),
         ("kill -STOP $$", "load.compile-limit", "more than 2 s"),
-        ("exec 0<&-; sleep 1011", "load.compiler", "silent"),
+        ("exec 0<&-; sleep LONG", "load.compiler", "silent"),
     ];
     std::thread::scope(|scope| {
         for (script, code, words) in cases {
@@ -200,10 +201,11 @@ fn whatever_a_child_does_is_an_error_with_a_code() {
             });
         }
     });
+    // Of these children, not of those that another run of this test has on the same machine.
     let running = || {
         let entries = fs::read_dir("/proc").unwrap();
         let lines = entries.filter_map(|entry| fs::read_to_string(entry.ok()?.path().join("cmdline")).ok());
-        lines.filter(|line| line.contains("sleep") && line.contains("1011")).count()
+        lines.filter(|line| line.contains("sleep") && line.contains(&long())).count()
     };
     // What was killed may take a moment to be gone.
     eventually("every process that a child started is gone", || (running() == 0).then_some(()));
@@ -298,7 +300,7 @@ fn a_confined_process_has_no_files_network_or_programs() {
         assert_eq!(succeeded, true, "{what} is no attempt: {found}");
     }
     if found["landlock"] == false || found["seccomp"] == false {
-        skipped(&format!("this kernel does not confine: {found}"));
+        skip("confinement", &format!("what a child gave up was not tried: this kernel does not confine: {found}"));
         return;
     }
     assert_eq!(found["after"].as_object().unwrap().len(), 13);
@@ -329,7 +331,7 @@ fn a_compiling_child_is_confined_and_limited() {
         let filters = |status: &str| field(status, "Seccomp_filters").parse::<u32>().unwrap();
         assert_eq!(filters(&status), filters(&ours) + 1);
     } else {
-        skipped("this kernel has no seccomp");
+        skip("confinement", "what a child gave up was not tried: this kernel has no seccomp");
     }
     for (name, soft) in [("Max core file size", 0), ("Max open files", 64), ("Max file size", 512 << 20)] {
         let line = limits.lines().find_map(|line| line.strip_prefix(name)).unwrap();
@@ -367,11 +369,6 @@ fn a_child_dies_with_its_parent() {
     eventually("the child is gone", || gone().then_some(()));
 }
 
-/// Past the test's capture, so that it is seen where the test passes.
-fn skipped(why: &str) {
-    std::io::Write::write_all(&mut std::io::stderr(), format!("SKIPPED: {why}\n").as_bytes()).unwrap();
-}
-
 /// A child of the process that has lived for a while: the one that compiles the bomb.
 fn lasting_child(pid: u32) -> u32 {
     let children = || -> Vec<u32> {
@@ -406,9 +403,14 @@ fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
+/// Seconds that no other process sleeps, longer than any test waits: this one's number is in it.
+fn long() -> String {
+    format!("1{:010}", std::process::id())
+}
+
 /// Loads the honest guest with a script in the child's place, two seconds for it and 2 MiB of code.
 fn load_by(script: &str) -> Result<Policy, LoadError> {
-    let script = script.replace("ANSWER", "printf '\\017\\0\\0\\0{\"compiled\":{}}' >&0");
+    let script = script.replace("LONG", &long()).replace("ANSWER", "printf '\\017\\0\\0\\0{\"compiled\":{}}' >&0");
     let compile_in = CompileIn::Program { program: "/bin/sh".into(), args: vec!["-c".into(), script.into()] };
     let compile_limits =
         CompileLimits { cpu_s: 10, cpu_s_per_mib: 0, wall_s: 1, memory_bytes: 128 << 20, code_bytes: 1 << 20 };

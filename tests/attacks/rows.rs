@@ -27,6 +27,7 @@ meets! {
     g00_abstain,
     g00_allow,
     g00_deny_by_zero,
+    g00_eight_memories,
     g00_every_import,
     g00_utf16,
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use portcullis::{DecideOptions, History, HistorySource, Outcome, PastDecision, PolicySet};
+use portcullis::{DecideOptions, Decision, History, HistorySource, Outcome, PastDecision, PolicySet};
 use portcullis_tests::find;
 use serde_json::Value;
 
@@ -39,14 +39,14 @@ fn set(folder: &Path) -> PolicySet {
     PolicySet::open(folder, engine()).unwrap()
 }
 
-fn with(history: HistorySource) -> DecideOptions {
-    DecideOptions { history, ..DecideOptions::default() }
+fn decide(set: &PolicySet, history: &HistorySource) -> Decision {
+    set.decide(&request(), &DecideOptions::default(), history)
 }
 
 #[test]
 fn a_set_without_a_history_denies() {
     let folder = tempfile::tempdir().unwrap();
-    let decision = set(folder.path()).decide(&request(), &DecideOptions::default());
+    let decision = decide(&set(folder.path()), &HistorySource::None);
     assert_eq!((decision.outcome(), decision.evaluated().faulted), (Outcome::Deny, 2));
     let codes: Vec<String> = decision.findings().map(|finding| finding.code.into_owned()).collect();
     assert_eq!(codes, ["fault.history", "fault.history", "guest.hostile.allow"]);
@@ -57,14 +57,14 @@ fn a_decision_with_its_history_is_replayed_to_the_byte() {
     let folder = tempfile::tempdir().unwrap();
     let set = set(folder.path());
     let ledger = history(&find("28-history")).unwrap();
-    let decision = set.decide(&request(), &with(ledger.into()));
+    let decision = decide(&set, &ledger.into());
     assert_eq!(decision.outcome(), Outcome::Allow);
     let shown = serde_json::to_value(&decision).unwrap();
     assert_eq!(shown["policies"][0]["history"][0]["answer"]["count"], 2);
     assert_eq!(shown["policies"][1].get("history"), None);
     assert_eq!(shown["policies"][2]["history"].as_array().map(Vec::len), Some(32));
 
-    let replayed = set.decide(&request(), &with(HistorySource::recorded(&decision.view())));
+    let replayed = decide(&set, &HistorySource::recorded(&decision.view()));
     assert_eq!(replayed.replay_bytes().unwrap(), decision.replay_bytes().unwrap());
     // From the decision as it was written.
     let calls = |policy: &Value| {
@@ -72,18 +72,18 @@ fn a_decision_with_its_history_is_replayed_to_the_byte() {
         (policy["name"].as_str().unwrap().to_owned(), serde_json::from_value(calls).unwrap())
     };
     let written = shown["policies"].as_array().unwrap().iter().map(calls).collect();
-    let replayed = set.decide(&request(), &with(HistorySource::Recorded(written)));
+    let replayed = decide(&set, &HistorySource::Recorded(written));
     assert_eq!(replayed.replay_bytes().unwrap(), decision.replay_bytes().unwrap());
 
     // A decision without a history is replayed as well, and its fault is the same to the byte.
-    let denied = set.decide(&request(), &DecideOptions::default());
-    let replayed = set.decide(&request(), &with(HistorySource::recorded(&denied.view())));
+    let denied = decide(&set, &HistorySource::None);
+    let replayed = decide(&set, &HistorySource::recorded(&denied.view()));
     assert_eq!(replayed.replay_bytes().unwrap(), denied.replay_bytes().unwrap());
     assert_ne!(denied.replay_bytes().unwrap(), decision.replay_bytes().unwrap());
 
     // Another ledger, another decision; a record of other policies is no history.
     let empty: Arc<dyn History> = Arc::new(Vec::<PastDecision>::new());
-    assert_eq!(set.decide(&request(), &with(empty.into())).outcome(), Outcome::Deny);
+    assert_eq!(decide(&set, &empty.into()).outcome(), Outcome::Deny);
     let nobody = HistorySource::Recorded(std::collections::BTreeMap::new());
-    assert_eq!(set.decide(&request(), &with(nobody)).evaluated().faulted, 2);
+    assert_eq!(decide(&set, &nobody).evaluated().faulted, 2);
 }

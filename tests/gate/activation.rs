@@ -1,5 +1,7 @@
 //! Which set decides, and the ledger's record of it.
 
+use std::time::{Duration, Instant};
+
 use portcullis::{DecideOptions, Outcome, PolicySet, ReplayResult, Replayer};
 
 use super::site::{Site, decide, engine, guest, request, says, size};
@@ -87,4 +89,31 @@ fn whoever_is_deciding_while_a_set_is_exchanged_is_decided_by_one_of_them() {
         let (_, event) = reader.events(listed.index..listed.index + 1).unwrap().remove(0);
         assert_eq!(replayer.replay(event.id).unwrap().result, ReplayResult::Match);
     }
+}
+
+/// Whoever needs no ledger's writer is answered while a set waits to be recorded.
+#[test]
+fn a_set_that_waits_for_the_ledger_stops_nobody() {
+    let site = Site::new();
+    let gate = site.gate(site.set("allow", "", &says(Outcome::Allow)));
+    let options = DecideOptions { idempotency_key: Some("one".into()), ..DecideOptions::default() };
+    let first = gate.decide(request("payment-api"), &options).unwrap();
+    let next = site.set("deny", "", &says(Outcome::Deny));
+    // Another connection holds the database, for less long than the ledger waits for it.
+    let other = rusqlite::Connection::open(site.ledger_file()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    std::thread::scope(|scope| {
+        let activating = scope.spawn(|| gate.activate(next));
+        std::thread::sleep(Duration::from_millis(300));
+        let started = Instant::now();
+        let repeated = gate.decide(request("payment-api"), &options).unwrap();
+        assert_eq!((repeated.id(), repeated.outcome()), (first.id(), Outcome::Allow));
+        assert!(gate.warnings().is_empty());
+        assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+        assert!(!activating.is_finished(), "it is recorded before it decides");
+        other.execute_batch("ROLLBACK").unwrap();
+        activating.join().unwrap().unwrap();
+    });
+    assert_eq!(decide(&gate, "payment-api").outcome(), Outcome::Deny);
+    assert_eq!(activations(&site), 2);
 }

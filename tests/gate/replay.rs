@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use portcullis::{
-    DecideOptions, Fault, Ledger, Outcome, PolicySet, ReplayError, ReplayResult, Replayed, Replayer, Request,
+    DecideOptions, Fault, HistorySource, Ledger, Outcome, PolicySet, ReplayError, ReplayResult, Replayed, Replayer,
+    Request,
 };
 use portcullis_gate::{
     Answer, Call, Decision, Faulted, Finding, PinnedSet, PolicyRun, Said, Sha256, Verdict, decide as decide_by, select,
@@ -227,7 +228,7 @@ fn allowed() -> PolicyRun {
 /// What the set's one policy really comes to, with its fuel.
 fn real(site: &Site, duration_us: u64) -> PolicyRun {
     let set = PolicySet::open(&site.path().join("set"), engine()).unwrap();
-    let decision = set.decide(&request("payment-api"), &DecideOptions::default());
+    let decision = set.decide(&request("payment-api"), &DecideOptions::default(), &HistorySource::None);
     let fuel = decision.policies().next().unwrap().fuel;
     PolicyRun { fuel, duration_us, ..allowed() }
 }

@@ -5,9 +5,10 @@ use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
 use portcullis::{
-    CompileIn, DecideError, DecideOptions, Engine, EngineOptions, Gate, Ledger, LedgerOptions, Outcome, PolicySet,
-    Recorded,
+    CompileIn, DecideError, DecideOptions, Engine, EngineOptions, Gate, HistorySource, Ledger, LedgerOptions, Outcome,
+    PolicySet, Recorded,
 };
+use portcullis_gate::Said;
 
 use super::site::{Site, codes, guest, request, says, size};
 
@@ -63,45 +64,110 @@ fn a_full_queue_is_shed() {
     let options = LedgerOptions { max_queue: 1, max_batch: 1, ..LedgerOptions::default() };
     let ledger = Arc::new(Ledger::open(&site.ledger_file(), &options).unwrap());
     let gate = Gate::new(site.set("set", "", &says(Outcome::Allow)), ledger, 1024).unwrap();
-    // Another connection holds the database, for less long than the ledger waits for it.
     let other = rusqlite::Connection::open(site.ledger_file()).unwrap();
-    other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let answered = AtomicUsize::new(0);
+    let barrier = Barrier::new(25);
+    let (shed, decided) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let results = std::thread::scope(|scope| {
-        let results = scope.spawn(|| {
-            let results = at_once(&gate, 24);
-            answered.fetch_add(1, Ordering::Relaxed);
-            results
-        });
+        // One is being written and one waits: so, of 24, 22 give up. Whoever is shed after that asks again.
+        let one = |n: usize| {
+            let (gate, barrier, shed, decided) = (&gate, &barrier, &shed, &decided);
+            move || {
+                barrier.wait();
+                loop {
+                    let result = gate.decide(request(&format!("service-{n}")), &DecideOptions::default());
+                    let is_shed = matches!(result, Err(DecideError::Overloaded { .. }));
+                    if !is_shed {
+                        decided.fetch_add(1, Ordering::SeqCst);
+                        return result;
+                    }
+                    if shed.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| (n < 22).then_some(n + 1)).is_ok() {
+                        return result;
+                    }
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            }
+        };
+        let threads: Vec<_> = (0..24).map(|n| scope.spawn(one(n))).collect();
+        // Another connection holds the database, for less long than the ledger waits for it.
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        barrier.wait();
         let started = Instant::now();
-        while started.elapsed() < Duration::from_secs(2) {
-            std::thread::sleep(Duration::from_millis(50));
+        while shed.load(Ordering::SeqCst) < 22 && started.elapsed() < Duration::from_secs(30) {
+            std::thread::sleep(Duration::from_millis(1));
         }
-        assert_eq!(answered.load(Ordering::Relaxed), 0, "no answer without a commit");
+        let before = (shed.load(Ordering::SeqCst), decided.load(Ordering::SeqCst));
         other.execute_batch("ROLLBACK").unwrap();
-        results.join().unwrap()
+        assert_eq!(before, (22, 0), "nobody waits but two, and no answer without a commit");
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
     });
-    // One is being written, one waits.
     let decided: Vec<&Recorded> = results.iter().filter_map(|result| result.as_ref().ok()).collect();
     assert_eq!((decided.len(), overloaded(&results)), (2, 22));
     assert!(decided.iter().all(|recorded| recorded.permission().is_some()));
     assert_eq!(size(&gate), 3);
 }
 
-/// An engine has so many sandboxes. Whoever finds none free waits: it is not told that a policy failed.
+/// An engine has so many sandboxes, each of its own pools. Whoever finds none free waits: it is not told that a policy failed.
 #[test]
 fn more_evaluations_than_sandboxes_wait() {
     let site = Site::new();
-    let folder = site.write_set("set", "", &[guest("busy", "01-loop", "limits = { fuel = 100_000_000 }")]);
-    // As many as a gate evaluates at once on this machine, and a few for the policies themselves.
-    let processors = u32::try_from(std::thread::available_parallelism().unwrap().get()).unwrap();
-    let instances = (processors * 4).clamp(16, 128) + 4;
-    let engine =
-        Engine::new(&EngineOptions { instances, compile_in: CompileIn::ThisProcess, ..EngineOptions::default() })
-            .unwrap();
-    let gate = Gate::new(PolicySet::open(&folder, &engine).unwrap(), site.ledger(), 1024).unwrap();
-    let results = at_once(&gate, usize::try_from(instances).unwrap() * 4);
-    for recorded in results.iter().map(|result| result.as_ref().unwrap()) {
-        assert_eq!(codes(recorded)[0], "fault.fuel");
+    let folder = site.write_set("set", "", &[guest("busy", "01-loop", "limits = { fuel = 20_000_000 }")]);
+    for instances in [1, 3, 8] {
+        let engine = engine_of(instances);
+        let gate = Gate::new(PolicySet::open(&folder, &engine).unwrap(), site.ledger(), 1024).unwrap();
+        for recorded in at_once(&gate, 24).iter().map(|result| result.as_ref().unwrap()) {
+            assert_eq!(codes(recorded), ["fault.fuel"], "{instances} sandboxes");
+        }
     }
+}
+
+/// Gates, and whoever else evaluates on an engine, share its sandboxes.
+#[test]
+fn an_engine_that_is_shared_is_not_asked_for_more_than_it_has() {
+    let site = Site::new();
+    let folder = site.write_set("set", "", &[guest("busy", "01-loop", "limits = { fuel = 20_000_000 }")]);
+    let engine = engine_of(4);
+    let open = || PolicySet::open(&folder, &engine).unwrap();
+    let (recorded, rehearsed, alone) =
+        (Gate::new(open(), site.ledger(), 64).unwrap(), Gate::dry_run(open(), 64), open());
+    let barrier = Barrier::new(24);
+    std::thread::scope(|scope| {
+        for n in 0..24 {
+            let (barrier, recorded, rehearsed, alone) = (&barrier, &recorded, &rehearsed, &alone);
+            scope.spawn(move || {
+                let (request, options) = (request(&format!("service-{n}")), DecideOptions::default());
+                barrier.wait();
+                let code = match n % 4 {
+                    0 => codes(&recorded.decide(request, &options).unwrap()).remove(0),
+                    1 => codes(&rehearsed.decide(request, &options).unwrap()).remove(0),
+                    2 => {
+                        let decision = alone.decide(&request, &options, &HistorySource::None);
+                        decision.findings().next().unwrap().code.into_owned()
+                    }
+                    _ => match alone.policies()[0].as_ref().unwrap().evaluate(&request).said {
+                        Said::Fault(faulted) => faulted.fault.code().to_owned(),
+                        Said::Answer(answer) => format!("{answer:?}"),
+                    },
+                };
+                assert_eq!(code, "fault.fuel", "{n}");
+            });
+        }
+    });
+}
+
+/// A sandbox of this policy takes four times the room of an ordinary one.
+#[test]
+fn a_policy_with_many_memories_takes_the_room_of_several() {
+    let site = Site::new();
+    let folder = site.write_set("set", "", &[guest("wide", "00-eight-memories", "")]);
+    for (instances, expected) in [(4, "guest.hostile.allow"), (9, "guest.hostile.allow"), (3, "load.resources")] {
+        let gate = Gate::dry_run(PolicySet::open(&folder, &engine_of(instances)).unwrap(), 64);
+        for recorded in at_once(&gate, 16).iter().map(|result| result.as_ref().unwrap()) {
+            assert_eq!(codes(recorded), [expected], "{instances} sandboxes");
+        }
+    }
+}
+
+fn engine_of(instances: u32) -> Engine {
+    let options = EngineOptions { instances, compile_in: CompileIn::ThisProcess, ..EngineOptions::default() };
+    Engine::new(&options).unwrap()
 }

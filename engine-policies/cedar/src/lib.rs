@@ -17,6 +17,7 @@ mod request;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::collections::BTreeSet;
 

@@ -4,16 +4,15 @@
 //! a `decimal`; any other is a fault, because a policy that never sees it might permit. Text stays text: no request can
 //! smuggle in an entity or another type by Cedar's JSON escapes.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::str::FromStr as _;
 
-use cedar_policy::{
-    Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression, Schema,
-};
+use cedar_policy::{Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, Schema};
 use portcullis_policy::prelude::*;
 
 use crate::load::chain;
 use crate::settings::{Settings, Source};
+use crate::values::{Values, document};
 
 /// Which request fields become what.
 pub struct Plan {
@@ -25,6 +24,7 @@ pub struct Plan {
     /// Parsed at load: Cedar's parser takes most of an evaluation.
     types: BTreeMap<String, EntityTypeName>,
     action_type: EntityTypeName,
+    values: Values,
 }
 
 struct Who {
@@ -83,9 +83,10 @@ impl Plan {
             }
         }
         match type_name(&settings.action_type) {
-            Ok(action_type) if problems.is_empty() => {
-                Ok(Plan { pointers, principal, action, resource, context, types, action_type })
-            }
+            Ok(action_type) if problems.is_empty() => match Values::new() {
+                Ok(values) => Ok(Plan { pointers, principal, action, resource, context, types, action_type, values }),
+                Err(message) => Err(vec![Problem::new("", message)]),
+            },
             Ok(_) => Err(problems),
             Err(message) => {
                 problems.push(Problem::new("/action_type", message));
@@ -148,8 +149,8 @@ impl Plan {
         }
         let attributes = self.members(&who.attributes, fields)?;
         let Some(schema) = schema else {
-            let attributes: HashMap<String, RestrictedExpression> = expressions(&attributes)?.into_iter().collect();
-            return Entity::new(uid.clone(), attributes, parents).map_err(|error| unfit(&error));
+            let parents = parents.into_iter().map(Into::into);
+            return self.values.entity(uid.clone().into(), &attributes, parents).map(Entity::from);
         };
         let uid_json =
             |uid: &EntityUid| serde_json::json!({"type": uid.type_name().to_string(), "id": uid.id().unescaped()});
@@ -164,7 +165,7 @@ impl Plan {
     fn context(&self, fields: &Fields, action: &EntityUid, schema: Option<&Schema>) -> Result<Context, Refusal> {
         let members = self.members(&self.context, fields)?;
         match schema {
-            None => Context::from_pairs(expressions(&members)?).map_err(|error| unfit(&error)),
+            None => self.values.context(&members).map(Context::from),
             Some(schema) => {
                 let document = document(&members)?;
                 Context::from_json_value(document, Some((schema, action))).map_err(|error| unfit(&error))
@@ -235,65 +236,5 @@ fn json(value: &Value) -> Result<Option<Json>, Refusal> {
     match value {
         Value::Missing | Value::Null => Ok(None),
         other => other.clone().read().map(Some).map_err(Refusal::Fault),
-    }
-}
-
-fn expressions(members: &[(String, Json)]) -> Result<Vec<(String, RestrictedExpression)>, Refusal> {
-    let members = members.iter().filter(|(_, value)| *value != Json::Null);
-    members.map(|(name, value)| Ok((name.clone(), expression(value)?))).collect()
-}
-
-fn expression(value: &Json) -> Result<RestrictedExpression, Refusal> {
-    Ok(match value {
-        Json::Null => return Err(Refusal::Fault("a list holds null, which Cedar does not have".into())),
-        Json::Boolean(value) => RestrictedExpression::new_bool(*value),
-        Json::Integer(value) => RestrictedExpression::new_long(*value),
-        Json::Number(_) => RestrictedExpression::new_decimal(decimal(value)?),
-        Json::Text(text) => RestrictedExpression::new_string(text.clone()),
-        Json::Array(items) => {
-            RestrictedExpression::new_set(items.iter().map(expression).collect::<Result<Vec<_>, _>>()?)
-        }
-        Json::Object(members) => RestrictedExpression::new_record(expressions(members)?)
-            .map_err(|error| Refusal::Fault(error.to_string()))?,
-    })
-}
-
-/// The same as JSON, for a schema to give it types.
-fn document(members: &[(String, Json)]) -> Result<serde_json::Value, Refusal> {
-    let members = members.iter().filter(|(_, value)| *value != Json::Null);
-    members
-        .map(|(name, value)| {
-            if name.starts_with("__") {
-                return Err(Refusal::Fault(format!("the name {} is reserved by Cedar", quote(name))));
-            }
-            Ok((name.clone(), typed(value)?))
-        })
-        .collect::<Result<serde_json::Map<_, _>, _>>()
-        .map(serde_json::Value::Object)
-}
-
-fn typed(value: &Json) -> Result<serde_json::Value, Refusal> {
-    Ok(match value {
-        Json::Null => return Err(Refusal::Fault("a list holds null, which Cedar does not have".into())),
-        Json::Boolean(value) => serde_json::json!(value),
-        Json::Integer(value) => serde_json::json!(value),
-        Json::Number(_) => serde_json::json!({"__extn": {"fn": "decimal", "arg": decimal(value)?}}),
-        Json::Text(text) => serde_json::json!(text),
-        Json::Array(items) => items.iter().map(typed).collect::<Result<Vec<_>, _>>()?.into(),
-        Json::Object(members) => document(members)?,
-    })
-}
-
-/// A number as Cedar's `decimal` writes it: one to four places.
-fn decimal(number: &Json) -> Result<String, Refusal> {
-    let refuse =
-        || Refusal::Fault(format!("{number} is no number that Cedar has: an integer, or up to four decimal places"));
-    let value = number.as_f64().ok_or_else(refuse)?;
-    let text = format!("{value:?}");
-    let places = text.split_once('.').map_or(0, |(_, places)| places.len());
-    if (1..=4).contains(&places) && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-')) {
-        Ok(text)
-    } else {
-        Err(refuse())
     }
 }

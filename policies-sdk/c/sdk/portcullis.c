@@ -518,6 +518,10 @@ IMPORT("log") void import_log(const char *message, size_t length);
 IMPORT("data")
 void import_data(const char *document, size_t document_length, const char *pointer, size_t length, pc_value *out);
 IMPORT("request") void import_request(const pc_string *pointers, size_t length, void *out);
+IMPORT("history")
+void import_history(int has_action, const char *action, size_t action_length, int has_type, const char *type,
+                    size_t type_length, int has_id, const char *id, size_t id_length, const uint8_t *outcomes,
+                    size_t outcomes_length, uint32_t within_minutes, void *out);
 
 void pc_log(const char *format, ...) {
   va_list arguments;
@@ -541,6 +545,27 @@ pc_value pc_request(const char *pointer) {
   } out;
   import_request(pointers, 1, &out);
   return out.length ? out.values[0] : (pc_value){0};
+}
+
+#define OPTION(text) (text) != NULL, (text) ? (text)->data : NULL, (text) ? (text)->length : 0
+
+pc_history_answer pc_history(const pc_history_query *query) {
+  uint8_t *outcomes = take(query->outcomes_length);
+  for (size_t n = 0; n < query->outcomes_length; n++) outcomes[n] = (uint8_t)query->outcomes[n];
+  struct {
+    uint64_t count;
+    uint8_t has_oldest;
+    pc_string oldest;
+    uint8_t has_latest;
+    pc_string latest;
+  } out;
+  _Static_assert(sizeof out == 32, "the contract's history-answer");
+  import_history(OPTION(query->action), OPTION(query->resource_type), OPTION(query->resource_id), outcomes,
+                 query->outcomes_length, query->within_minutes, &out);
+  pc_history_answer answer = {out.count, pc_text(""), pc_text("")};
+  if (out.has_oldest) answer.oldest = out.oldest;
+  if (out.has_latest) answer.latest = out.latest;
+  return answer;
 }
 
 // Exports

@@ -131,6 +131,27 @@ void pc_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 pc_value pc_data(const char *document, const char *pointer);
 pc_value pc_request(const char *pointer);
 
+// Which past decisions to count: those for which everything that is given here holds.
+typedef enum { PC_DENY, PC_ESCALATE, PC_ACKNOWLEDGE, PC_DEFER, PC_WARN, PC_ALLOW } pc_outcome;
+typedef struct {
+  const pc_string *action;  // NULL: any; so for the two below
+  const pc_string *resource_type;
+  const pc_string *resource_id;
+  const pc_outcome *outcomes;  // the decision's is one of these; none: any
+  size_t outcomes_length;
+  uint32_t within_minutes;  // the window up to now: 1 to 527,040
+} pc_history_query;
+
+typedef struct {
+  uint64_t count;
+  // When the first and the last of them were made, RFC 3339 in UTC; empty where there are none.
+  pc_string oldest;
+  pc_string latest;
+} pc_history_answer;
+
+// policy.json says what for: `"history": {"summary": ".."}`.
+pc_history_answer pc_history(const pc_history_query *query);
+
 // What a policy defines.
 
 // The request fields that it reads, as JSON pointers, in the order of policy.json.

@@ -222,3 +222,59 @@ func Data(document, pointer string) Value {
 	importData(unsafe.Pointer(&name[0]), uint32(len(document)), unsafe.Pointer(&place[0]), uint32(len(pointer)), unsafe.Pointer(&out[0]))
 	return liftValue(unsafe.Pointer(&out[0]))
 }
+
+//go:wasmimport $root request
+func importRequest(pointers unsafe.Pointer, length uint32, out unsafe.Pointer)
+
+//go:wasmimport $root history
+func importHistory(hasAction uint32, action unsafe.Pointer, actionLength uint32,
+	hasType uint32, resourceType unsafe.Pointer, typeLength uint32,
+	hasID uint32, resourceID unsafe.Pointer, idLength uint32,
+	outcomes unsafe.Pointer, outcomesLength uint32, withinMinutes uint32, out unsafe.Pointer)
+
+// Request is the values of request fields that could not be declared, one for each JSON pointer, in order.
+func Request(pointers ...string) []Value {
+	list := textList(pointers)
+	out := make([]byte, 8)
+	keep(out)
+	at := unsafe.Pointer(uintptr(binary.LittleEndian.Uint32(list.bytes)))
+	importRequest(at, uint32(len(pointers)), unsafe.Pointer(&out[0]))
+	values := make([]Value, binary.LittleEndian.Uint32(out[4:]))
+	first := unsafe.Pointer(uintptr(binary.LittleEndian.Uint32(out)))
+	for n := range values {
+		values[n] = liftValue(unsafe.Add(first, n*valueBytes))
+	}
+	return values
+}
+
+// History counts past decisions in the host's ledger. policy.json says what for: `"history": {"summary": ".."}`.
+func History(query HistoryQuery) HistoryAnswer {
+	hasAction, action, actionLength := option(query.Action)
+	hasType, resourceType, typeLength := option(query.ResourceType)
+	hasID, resourceID, idLength := option(query.ResourceID)
+	outcomes := make([]byte, len(query.Outcomes)+1)
+	for n, outcome := range query.Outcomes {
+		outcomes[n] = byte(outcome)
+	}
+	out := make([]byte, 32)
+	keep(out)
+	importHistory(hasAction, action, actionLength, hasType, resourceType, typeLength, hasID, resourceID, idLength,
+		unsafe.Pointer(&outcomes[0]), uint32(len(query.Outcomes)), query.WithinMinutes, unsafe.Pointer(&out[0]))
+	return HistoryAnswer{binary.LittleEndian.Uint64(out), liftOption(out[8:]), liftOption(out[20:])}
+}
+
+func option(text *string) (has uint32, at unsafe.Pointer, length uint32) {
+	if text == nil {
+		return 0, nil, 0
+	}
+	bytes := append([]byte(*text), 0)
+	return 1, unsafe.Pointer(&bytes[0]), uint32(len(*text))
+}
+
+func liftOption(option []byte) *string {
+	if option[0] == 0 {
+		return nil
+	}
+	text := liftText(unsafe.Pointer(&option[4]))
+	return &text
+}

@@ -11,7 +11,7 @@ mod trust;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use portcullis_gate::Outcome;
 
@@ -27,8 +27,8 @@ pub use trust::*;
 /// Decides whether a change may go on, by WebAssembly policies that cannot do anything else.
 ///
 /// Exit codes: 0 proceeds (allow, warn) or done; 20 defer; 21 acknowledge; 22 escalate; 23 deny; 1 error; 2 wrong
-/// usage; 3 module refused (inspect, diff, review); 4 ledger, receipt or signature not sound (verify); 5 a replay differs;
-/// 6 a decision becomes more lenient (backtest, diff).
+/// usage; 3 module refused (inspect, diff, lock, sign, review); 4 ledger, receipt or signature not sound (verify); 5 a replay differs;
+/// 6 a decision becomes more lenient (backtest, diff); 7 nothing was compared, or a policy failed (backtest, diff).
 #[derive(Debug, Parser)]
 #[command(name = "portcullis", version, max_term_width = 110)]
 pub struct Arguments {
@@ -41,12 +41,16 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Decide requests, checks, plans and admission reviews by a policy set
+    #[command(long_about = about::<DecideArgs>())]
     Decide(DecideArgs),
     /// Say what a module is and can do, without running it
+    #[command(long_about = about::<InspectArgs>())]
     Inspect(InspectArgs),
     /// Say what differs between two modules, and which recorded decisions would change
+    #[command(long_about = about::<DiffArgs>())]
     Diff(DiffArgs),
     /// Pin the bytes of a policy set's modules, settings and documents
+    #[command(long_about = about::<LockArgs>())]
     Lock(LockArgs),
     /// Make, test, sign, push and pull policies
     #[command(subcommand)]
@@ -58,15 +62,19 @@ pub enum Command {
     #[command(subcommand)]
     Ledger(LedgerCommand),
     /// Make recorded decisions again and compare them byte for byte
+    #[command(long_about = about::<ReplayArgs>())]
     Replay(ReplayArgs),
     /// Say what another policy set would have decided
+    #[command(long_about = about::<BacktestArgs>())]
     Backtest(BacktestArgs),
     /// Show one decision in one page: who, what, which modules, which verdicts, the proof
+    #[command(long_about = about::<AuditArgs>())]
     Audit(AuditArgs),
     /// Issue and verify receipts, which prove a decision without the ledger
     #[command(subcommand)]
     Receipt(ReceiptCommand),
     /// Print a completion script for a shell
+    #[command(long_about = about::<CompletionsArgs>())]
     Completions(CompletionsArgs),
 }
 
@@ -86,8 +94,9 @@ pub struct CompletionsArgs {
 #[derive(Debug, Args)]
 pub struct LedgerArgs {
     /// The ledger's file, or postgres://USER@HOST/DATABASE?schema=NAME; made where there is none
-    /// [default: decisions.ledger in the user's state folder]
-    #[arg(long, value_name = "FILE|URL", env = "PORTCULLIS_LEDGER", hide_env_values = true)]
+    /// [env: PORTCULLIS_LEDGER] [default: decisions.ledger in the user's state folder]
+    // The variable is read below: where clap read it, it would conflict with a file that is named instead of it.
+    #[arg(long, value_name = "FILE|URL")]
     pub ledger: Option<PathBuf>,
     /// The file with the key that signs checkpoints and receipts; its mode must be 0600
     /// [default: FILE.key; for PostgreSQL, postgres-HOST-PORT-DATABASE-NAME.key in the state folder]
@@ -99,6 +108,31 @@ pub struct LedgerArgs {
     pub checkpoint: Vec<PathBuf>,
 }
 
+impl LedgerArgs {
+    /// The ledger that is named: by the option, or else by `PORTCULLIS_LEDGER` where that is not empty.
+    #[must_use]
+    pub fn named(&self) -> Option<PathBuf> {
+        let variable = || std::env::var_os(LEDGER_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
+        self.ledger.clone().or_else(variable)
+    }
+}
+
+const LEDGER_VARIABLE: &str = "PORTCULLIS_LEDGER";
+
+/// Reads the command line. A variable of the environment that is empty counts as one that is not set.
+#[must_use]
+pub fn parse() -> Arguments {
+    let matches = without_empty_variables(Arguments::command()).get_matches();
+    Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |arg: &clap::Arg| arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+    command
+        .mut_args(|arg| if is_empty(&arg) { arg.env(clap::builder::Resettable::Reset) } else { arg })
+        .mut_subcommands(without_empty_variables)
+}
+
 /// Where compiled policies are kept.
 #[derive(Clone, Debug, Args)]
 pub struct CacheArgs {
@@ -108,6 +142,12 @@ pub struct CacheArgs {
     /// Compile policies anew, and keep nothing
     #[arg(long)]
     pub no_cache: bool,
+}
+
+/// What a command's arguments say of the command, at length: its line in the list of commands would hide it.
+fn about<A: Args>() -> clap::builder::StyledStr {
+    let command = A::augment_args(clap::Command::new(""));
+    command.get_long_about().or_else(|| command.get_about()).cloned().unwrap_or_default()
 }
 
 /// How reports are printed.
@@ -128,11 +168,13 @@ fn since(text: &str) -> Result<Timestamp, String> {
     if let Ok(time) = text.parse() {
         return Ok(time);
     }
-    let help = "an age as in 90m, 36h, 30d, or a time as in 2026-03-14T09:30:00Z";
+    let help = "an age as in 45s, 90m, 36h, 30d, 2w, or a time as in 2026-03-14T09:30:00Z";
     let unit = text.chars().last().and_then(|unit| match unit {
+        's' => Some(1),
         'm' => Some(60),
         'h' => Some(3600),
         'd' => Some(86_400),
+        'w' => Some(604_800),
         _ => None,
     });
     let number = text.get(..text.len().saturating_sub(1)).and_then(|number| number.parse::<i64>().ok());
@@ -144,7 +186,6 @@ fn since(text: &str) -> Result<Timestamp, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
     use portcullis::doors::Kind;
 
     #[test]
@@ -154,8 +195,9 @@ mod tests {
             Timestamp::now().duration_since(then).as_secs()
         };
         assert_eq!([ago("0m"), ago("90m"), ago("36h"), ago("30d")].map(|n| n / 60), [0, 90, 36 * 60, 30 * 1440]);
+        assert_eq!([ago("45s"), ago("2w")], [45, 14 * 86_400]);
         assert_eq!(since("2026-03-14T09:30:00Z").unwrap().to_string(), "2026-03-14T09:30:00Z");
-        for wrong in ["", "d", "30", "-1d", "1w", "é", "9999999999999999999d", "yesterday"] {
+        for wrong in ["", "d", "30", "-1d", "-1w", "1y", "é", "9999999999999999999d", "yesterday"] {
             assert!(since(wrong).is_err(), "{wrong}");
         }
     }
@@ -173,6 +215,9 @@ mod tests {
             } else {
                 let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
                 assert!(help.contains("portcullis "), "{} has no example", command.get_name());
+                // What it does at length, exit codes included, is more than its line among the commands.
+                let about = command.get_long_about().map(ToString::to_string).unwrap_or_default();
+                assert!(!about.is_empty(), "{} says nothing of itself", command.get_name());
             }
         }
         check(&Arguments::command());

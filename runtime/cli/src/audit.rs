@@ -190,9 +190,11 @@ fn checks(args: &AuditArgs, reader: &Reader, stored: &Stored) -> anyhow::Result<
         checks.push(match replayed {
             Ok(Replayed { result: ReplayResult::Match, .. }) => check(same.into(), Ok(())),
             // Nothing is wrong with the record where it cannot be made again here.
-            Ok(Replayed { result: ReplayResult::EngineChanged | ReplayResult::HostTimeLimit, reason, .. }) => {
-                check(format!("it cannot be made again here: {}", shown(&reason.unwrap_or_default())), Ok(()))
-            }
+            Ok(Replayed {
+                result: ReplayResult::EngineChanged | ReplayResult::HostTimeLimit | ReplayResult::HostFailure,
+                reason,
+                ..
+            }) => check(format!("it cannot be made again here: {}", shown(&reason.unwrap_or_default())), Ok(())),
             Ok(replayed) => {
                 check(same.into(), Err(replayed.reason.unwrap_or_else(|| format!("{:?}", replayed.result))))
             }

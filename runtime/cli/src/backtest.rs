@@ -20,11 +20,9 @@ use crate::{cache, ledger, modules, replay, report};
 /// The ledger or the candidate cannot be read, or the ledger is damaged.
 pub fn run(args: &BacktestArgs) -> anyhow::Result<Exit> {
     let reader = Arc::new(ledger::reader(&args.ledger)?);
-    let candidate = PolicySet::open_with(
-        &args.candidate,
-        modules::store(&args.modules).ok().as_ref(),
-        &cache::engine(&args.cache)?,
-    )?;
+    let engine = cache::engine(&args.cache)?;
+    let candidate = PolicySet::open_with(&args.candidate, modules::store(&args.modules).ok().as_ref(), &engine)?;
+    cache::warn_of_not_kept(&engine);
     let ids = replay::decisions(&reader, &ListFilter { since: args.since, ..ListFilter::default() })?;
     let backtester = Backtester::new(reader, &candidate);
     let bar = bar(ids.len());
@@ -41,7 +39,16 @@ pub fn run(args: &BacktestArgs) -> anyhow::Result<Exit> {
     };
     report::out(&text)?;
     let lenient = backtest.more_lenient().next().is_some();
-    Ok(if lenient && !args.allow_more_lenient { Exit::MoreLenient } else { Exit::Done })
+    if backtest.decided == 0 {
+        report::warning("no request was decided again: this says nothing of the candidate");
+    }
+    Ok(if lenient && !args.allow_more_lenient {
+        Exit::MoreLenient
+    } else if backtest.is_unknown() && !args.allow_unknown {
+        Exit::Unknown
+    } else {
+        Exit::Done
+    })
 }
 
 fn human(backtest: &Backtest) -> String {
@@ -88,6 +95,13 @@ fn human(backtest: &Backtest) -> String {
             out,
             "{} more would get no decision: what the candidate masks makes them no requests",
             backtest.masked
+        );
+    }
+    if backtest.host_failed > 0 {
+        _ = writeln!(
+            out,
+            "{} more were stopped by a failure of the host, not by a policy: not compared",
+            backtest.host_failed
         );
     }
     let lenient: u64 = backtest.more_lenient().map(portcullis::Transition::more_lenient).sum();

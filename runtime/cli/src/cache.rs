@@ -25,6 +25,15 @@ pub fn draft_engine(args: &CacheArgs) -> anyhow::Result<Engine> {
     Ok(Engine::new(&EngineOptions { cache, effort: Effort::Draft, ..EngineOptions::default() })?)
 }
 
+/// Says that compiled policies are not kept, where they should be and could not be.
+pub fn warn_of_not_kept(engine: &Engine) {
+    if let Some(reason) = engine.not_kept() {
+        report::warning(&format!(
+            "compiled policies are not kept, so each command compiles them anew: {reason} (--cache-dir DIR, or --no-cache)"
+        ));
+    }
+}
+
 /// The entries are in the cache folder; the key that authenticates them is in the state folder, so that a cache which
 /// comes from elsewhere is not believed.
 fn options(args: &CacheArgs) -> Option<CacheOptions> {

@@ -11,7 +11,7 @@ pub enum Exit {
     Error = 1,
     /// The command line is wrong. Nothing proceeds.
     Usage = 2,
-    /// `inspect`, `diff`, `review approve`: the module is not admissible.
+    /// `inspect`, `diff`, `lock`, `policy sign`, `review approve`: no policy set could use the module.
     Refused = 3,
     /// `ledger verify`, `receipt verify`, `policy verify`, `review`: not sound, or not by the keys that were named.
     Unsound = 4,
@@ -19,6 +19,8 @@ pub enum Exit {
     Differs = 5,
     /// `backtest`, `diff`: a decision becomes more lenient.
     MoreLenient = 6,
+    /// `backtest`, `diff`: nothing was compared, or a policy of the candidate failed, so what it would decide is not known.
+    Unknown = 7,
     /// The decision is `defer`.
     Defer = 20,
     /// The decision is `acknowledge`.
@@ -44,6 +46,7 @@ impl Exit {
             | Exit::Unsound
             | Exit::Differs
             | Exit::MoreLenient
+            | Exit::Unknown
             | Exit::Defer
             | Exit::Acknowledge
             | Exit::Escalate
@@ -79,7 +82,8 @@ mod tests {
         let codes = Outcome::ALL.map(|outcome| Exit::from(outcome) as u8);
         assert_eq!(codes, [0, 0, 20, 21, 22, 23]);
         assert_eq!([Exit::Error as u8, Exit::Usage as u8, Exit::Refused as u8], [1, 2, 3]);
-        assert_eq!([Exit::Unsound as u8, Exit::Differs as u8, Exit::MoreLenient as u8], [4, 5, 6]);
+        assert_eq!([Exit::Unsound as u8, Exit::Differs as u8], [4, 5]);
+        assert_eq!([Exit::MoreLenient as u8, Exit::Unknown as u8], [6, 7]);
     }
 
     #[test]

@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use jiff::Timestamp;
-use portcullis::{LOCK_FILE, Locked, LockedModule, MANIFEST_FILE, ModuleStore, PolicySet, SetError};
-use portcullis_gate::{FoundPolicy, Lock, LockedPolicy, Manifest, OCI_SCHEME, Sha256};
+use portcullis::{LOCK_FILE, Locked, LockedModule, MANIFEST_FILE, ModuleStore, NotLoaded, PolicySet, SetError};
+use portcullis_files::Rights;
+use portcullis_gate::{Fault, FoundPolicy, LoadFault, Lock, LockedPolicy, Manifest, OCI_SCHEME, Sha256};
 use portcullis_inspect::{InspectLimits, inspect};
 
 use crate::args::LockArgs;
@@ -26,11 +27,17 @@ pub fn run(args: &LockArgs) -> anyhow::Result<Exit> {
     let path = manifest.with_file_name(LOCK_FILE);
     let modules = modules::store(&args.modules).ok();
     let resolved = if args.check { locked_modules(&args.policies) } else { resolve(args, modules.as_ref())? };
+    let engine = cache::engine(&args.cache)?;
     let Locked { lock: found, not_loaded } = {
         let _spinner = Spinner::start("compiling policies");
-        PolicySet::lock_with(&args.policies, modules.as_ref(), &resolved, &cache::engine(&args.cache)?)
+        PolicySet::lock_with(&args.policies, modules.as_ref(), &resolved, &engine)
             .map_err(|error| with_fetch(args, error))?
     };
+    cache::warn_of_not_kept(&engine);
+    warn_of_manifest(&manifest)?;
+    if let Some(policy) = not_loaded.iter().find(|policy| of_the_host(policy)) {
+        bail!("{policy}; this says nothing of the module, so nothing was locked");
+    }
     let shown_path = path.display();
     let old = match std::fs::read(&path) {
         Ok(bytes) => Some(bytes),
@@ -42,11 +49,21 @@ pub fn run(args: &LockArgs) -> anyhow::Result<Exit> {
         let old = old.with_context(|| format!("{shown_path} is not there; write it with `{command}`"))?;
         return check(&manifest, &Lock::parse(&shown_path.to_string(), &old)?, &found, &command);
     }
+    if !not_loaded.is_empty() && !args.allow_failing {
+        for policy in &not_loaded {
+            report::warning(&format!("it could only fail: {policy}"));
+        }
+        report::warning(&format!(
+            "{shown_path} was not written; mend {}, or lock as it is with --allow-failing",
+            if not_loaded.len() == 1 { "this policy" } else { "these policies" }
+        ));
+        return Ok(Exit::Refused);
+    }
     // A lock that cannot be read is replaced; everything in it is new then.
     let before = old.as_deref().and_then(|bytes| Lock::parse(&shown_path.to_string(), bytes).ok());
     let text = found.render();
     if old.as_deref() != Some(text.as_bytes()) {
-        write(&path, &text).with_context(|| format!("cannot write {shown_path}"))?;
+        portcullis_files::replace(&path, text.as_bytes(), Rights::Usual).context("the lock cannot be written")?;
     }
     let changes = changes(before.as_ref(), &found);
     let mut out = String::new();
@@ -63,6 +80,23 @@ pub fn run(args: &LockArgs) -> anyhow::Result<Exit> {
         report::warning(&proposal);
     }
     Ok(Exit::Done)
+}
+
+/// Shows what is worth knowing about the manifest although it is no error, as deciding by it would.
+fn warn_of_manifest(path: &Path) -> anyhow::Result<()> {
+    let name = path.display().to_string();
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {name}"))?;
+    let manifest = Manifest::parse(&name, &bytes, Timestamp::now())?;
+    if !manifest.warnings.is_empty() {
+        let text = String::from_utf8_lossy(&bytes);
+        report::marks(&name, &text, &manifest.warnings, miette::Severity::Warning);
+    }
+    Ok(())
+}
+
+/// Whether a policy was not loaded for a reason that lies in this machine.
+fn of_the_host(policy: &NotLoaded) -> bool {
+    policy.error.fault == LoadFault::Compiler || policy.error.cause == Some(Fault::Host)
 }
 
 /// Asks the registries what the references name now, and fetches it.
@@ -245,20 +279,13 @@ fn differences(before: &LockedPolicy, after: &LockedPolicy) -> Vec<String> {
         changes.push(format!("~ {name}: no longer reads {less}"));
     }
     if before.inputs.is_some() && after.inputs.is_none() {
-        changes.push(format!("~ {name}: can no longer be configured, so it can only fail"));
+        changes.push(format!("~ {name}: can no longer be loaded, so it can only fail"));
     }
     changes
 }
 
 fn manifest_path(policies: &Path) -> PathBuf {
     if policies.is_dir() { policies.join(MANIFEST_FILE) } else { policies.to_owned() }
-}
-
-/// Readers see the old lock or the new one.
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    let aside = path.with_extension("lock.new");
-    std::fs::write(&aside, text)?;
-    std::fs::rename(&aside, path)
 }
 
 fn print(text: &str) -> anyhow::Result<()> {

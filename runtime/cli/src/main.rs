@@ -34,12 +34,10 @@ mod trust;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 fn main() -> ExitCode {
     #[cfg(unix)]
     portcullis::compile_worker::run_if_asked();
-    let command = args::Arguments::parse().command;
+    let command = args::parse().command;
     let done = match command {
         args::Command::Decide(args) => decide::run(&args),
         args::Command::Inspect(args) => inspect::run(&args),

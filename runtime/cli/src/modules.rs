@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use portcullis::{LockedModule, ModuleStore, PolicySet, SetError};
 use portcullis_gate::{Limits, OciPin, OciReference, SetDefinition, Sha256};
 use portcullis_inspect::InspectLimits;
-use portcullis_registry::{Artifact, Client, ClientOptions, Keychain};
+use portcullis_registry::{Artifact, Client, ClientOptions, Keychain, Proxy};
 
 use crate::args::{ModuleStoreArgs, RegistryArgs};
 use crate::cache;
@@ -15,7 +15,7 @@ use crate::cache;
 /// A client as the arguments say. `named` says whether the user names the registry in the command itself.
 ///
 /// # Errors
-/// The certificates cannot be read, or half of the credentials is set.
+/// The certificates cannot be read, half of the credentials is set, or the environment names a proxy that is none.
 pub fn client(args: &RegistryArgs, named: bool) -> anyhow::Result<Client> {
     let roots_pem = args
         .registry_ca
@@ -27,6 +27,7 @@ pub fn client(args: &RegistryArgs, named: bool) -> anyhow::Result<Client> {
         allowed_realms: args.allow_realm.iter().map(|host| host.to_ascii_lowercase()).collect(),
         roots_pem: roots_pem.transpose()?,
         time_limit: std::time::Duration::from_secs(args.registry_timeout),
+        proxy: Proxy::from_environment(|name| std::env::var(name).ok()).context("HTTPS_PROXY or ALL_PROXY")?,
     };
     let keychain = Keychain::from_environment(named, |name| std::env::var(name).ok())?;
     Ok(Client::new(options, keychain)?)

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, bail};
 use portcullis::Stored;
 use portcullis_ledger::store::StoredPayload;
-use portcullis_ledger::{Evidence, MAX_RECEIPT_BYTES, Receipt};
+use portcullis_ledger::{Evidence, MAX_RECEIPT_BYTES, Receipt, Verified, VerifierKey};
 use serde_json::json;
 
 use crate::args::{ReceiptCommand, ReceiptExportArgs, ReceiptVerifyArgs, ReportFormat};
@@ -45,8 +45,21 @@ fn export(args: &ReceiptExportArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// A receipt is verified by the key that issued it, and by no other.
+fn with_any(receipt: &Receipt, keys: &[VerifierKey]) -> Result<Verified, String> {
+    let mut problems = Vec::new();
+    for key in keys {
+        match receipt.verify(key) {
+            Ok(verified) => return Ok(verified),
+            Err(error) => problems.push(error.to_string()),
+        }
+    }
+    problems.dedup();
+    Err(problems.join("; "))
+}
+
 fn verify(args: &ReceiptVerifyArgs) -> anyhow::Result<Exit> {
-    let key = ledger::public_key(&args.key)?;
+    let keys = ledger::public_keys(&args.key)?;
     let length = std::fs::metadata(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?.len();
     if length > MAX_RECEIPT_BYTES as u64 {
         bail!("{} has {length} bytes, more than a receipt may have", args.file.display());
@@ -56,7 +69,7 @@ fn verify(args: &ReceiptVerifyArgs) -> anyhow::Result<Exit> {
         true => Err("the file is empty".to_owned()),
         false => Receipt::from_bytes(&bytes).map_err(|error| error.to_string()),
     };
-    let verified = verified.and_then(|receipt| receipt.verify(&key).map_err(|error| error.to_string()));
+    let verified = verified.and_then(|receipt| with_any(&receipt, &keys));
     let text = match (args.format, &verified) {
         (ReportFormat::Json, Ok(verified)) => {
             let shown = json!({

@@ -20,9 +20,42 @@ use crate::{cache, ledger, report};
 /// What came of all.
 #[derive(Serialize)]
 struct Summary {
+    #[serde(flatten)]
+    counts: Counts,
+    decisions: Vec<Row>,
+}
+
+/// How many, by what came of them. They add up to those that were replayed.
+#[derive(Clone, Copy, Default, Serialize)]
+struct Counts {
     replayed: usize,
     identical: usize,
-    decisions: Vec<Row>,
+    erased: usize,
+    /// The record tells of a failure of the host, and the rest is the same.
+    not_repeatable: usize,
+    /// Not identical, or it cannot be made again.
+    different: usize,
+}
+
+impl Counts {
+    fn of(rows: &[Row]) -> Counts {
+        let mut counts = Counts { replayed: rows.len(), ..Counts::default() };
+        for row in rows {
+            let count = match row {
+                Row::Replayed(Replayed { result: ReplayResult::Match, .. }) => &mut counts.identical,
+                Row::Replayed(Replayed { result: ReplayResult::Erased, .. }) => &mut counts.erased,
+                Row::Replayed(Replayed { settled: true, .. }) => &mut counts.not_repeatable,
+                Row::Replayed(_) | Row::Failed { .. } => &mut counts.different,
+            };
+            *count = count.saturating_add(1);
+        }
+        counts
+    }
+
+    /// Where everything was asked for, what was erased lawfully is no difference; whoever names a decision wants to see it.
+    fn exit(self, all: bool) -> Exit {
+        if self.different == 0 && (all || self.erased == 0) { Exit::Done } else { Exit::Differs }
+    }
 }
 
 #[derive(Serialize)]
@@ -60,8 +93,9 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
         row
     });
     bar.finish_and_clear();
-    let identical = rows.iter().filter(|row| row.is_identical()).count();
-    let summary = Summary { replayed: rows.len(), identical, decisions: rows };
+    cache::warn_of_not_kept(&engine);
+    let counts = Counts::of(&rows);
+    let summary = Summary { counts, decisions: rows };
     let text = match args.format {
         ReportFormat::Human => human(&summary),
         ReportFormat::Json => crate::decide::printable(&serde_json::to_string_pretty(&summary)?) + "\n",
@@ -76,7 +110,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
         let event = record(&ledger, summary.checked(from..size, engine))?;
         report::note(&format!("event {event} of the ledger says what came of it"));
     }
-    Ok(if identical == summary.replayed { Exit::Done } else { Exit::Differs })
+    Ok(counts.exit(args.all))
 }
 
 impl Summary {
@@ -97,8 +131,8 @@ impl Summary {
         let mut body = ReplayChecked {
             from: range.start,
             to: range.end,
-            replayed: self.replayed as u64,
-            identical: self.identical as u64,
+            replayed: self.counts.replayed as u64,
+            identical: self.counts.identical as u64,
             others: self.decisions.iter().filter(|row| !row.is_identical()).map(other).collect(),
             others_left_out: 0,
             engine,
@@ -157,6 +191,7 @@ fn human(summary: &Summary) -> String {
                     ReplayResult::Differs => ('✖', "another decision"),
                     ReplayResult::Erased => ('·', "erased"),
                     ReplayResult::HostTimeLimit => ('·', "a policy ran out of wall time"),
+                    ReplayResult::HostFailure => ('·', "the host failed"),
                     ReplayResult::EngineChanged => ('·', "another engine"),
                 };
                 let reason = one.reason.as_deref().map(|reason| format!(": {}", shown(reason))).unwrap_or_default();
@@ -165,6 +200,16 @@ fn human(summary: &Summary) -> String {
             Row::Failed { id, reason, .. } => _ = writeln!(out, "✖ {id} {}", shown(reason)),
         }
     }
-    _ = writeln!(out, "{} of {} identical", summary.identical, summary.replayed);
+    let counts = summary.counts;
+    _ = write!(out, "{} of {} identical", counts.identical, counts.replayed);
+    let others = [
+        (counts.erased, "erased"),
+        (counts.not_repeatable, "cannot be repeated: host failure"),
+        (counts.different, "different, or not made again"),
+    ];
+    for (count, words) in others.into_iter().filter(|(count, _)| *count > 0) {
+        _ = write!(out, ", {count} {words}");
+    }
+    out.push('\n');
     out
 }

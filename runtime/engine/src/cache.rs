@@ -5,17 +5,18 @@
 //! restored from a shared build cache cannot carry code in. What is verified and what is loaded are the same buffer.
 //!
 //! Each entry has a key of its own, derived from that key and the entry's name (everything that the code depends on:
-//! module, settings, limits, engine). So two entries cannot be swapped, and the child that compiles a module can be given
-//! what it needs to write this one entry and nothing else: an open file, which has no name that it knows, and this
-//! entry's key. Whatever such a child writes, no other module's entry is authentic by it. The serving process gives the
-//! file its name, once it has read it back and verified it.
+//! module, settings, limits, engine). So two entries cannot be swapped. The child that compiles a module gets none of
+//! these keys, and no file of the cache: it writes into memory, under a key that is made for it, and the serving process
+//! writes the entry once it has verified what the child wrote. Where it cannot, a full disk for one, the code is used all
+//! the same and not kept.
 
 use std::fs::{self, File};
-use std::io::{Read as _, Seek as _, Write as _};
+use std::io::{Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use portcullis_files::{Rights, create_new};
 use portcullis_gate::Sha256;
 
 /// Where compiled policies are kept.
@@ -72,7 +73,7 @@ impl Cache {
     }
 
     /// The key of one entry.
-    pub(crate) fn entry_key(&self, name: &Sha256) -> EntryKey {
+    fn entry_key(&self, name: &Sha256) -> EntryKey {
         let mut mac = Hmac::<sha2::Sha256>::new(&self.key.into());
         mac.update(ENTRY_KEY_PURPOSE);
         mac.update(name.as_bytes());
@@ -94,15 +95,15 @@ impl Cache {
     /// Why it is not written, for the record.
     pub(crate) fn put(&self, name: &Sha256, content: &[u8]) -> Result<(), String> {
         let draft = self.draft()?;
-        self.entry_key(name).write(draft.0.as_file(), content).map_err(|error| self.failed(name, &error))?;
+        self.entry_key(name).write(draft.file(), content).map_err(|error| self.failed(name, &error))?;
         self.publish(name, draft)
     }
 
-    /// A file without the name of an entry, for whoever compiles to write into.
+    /// A file without the name of an entry.
     ///
     /// # Errors
     /// Why there is none, for the record.
-    pub(crate) fn draft(&self) -> Result<Draft, String> {
+    fn draft(&self) -> Result<Draft, String> {
         let file = tempfile::Builder::new().prefix(DRAFT).tempfile_in(&self.folder);
         file.map(Draft).map_err(|error| format!("{}: {error}", self.folder.display()))
     }
@@ -111,7 +112,7 @@ impl Cache {
     ///
     /// # Errors
     /// Why it is not there, for the record.
-    pub(crate) fn publish(&self, name: &Sha256, draft: Draft) -> Result<(), String> {
+    fn publish(&self, name: &Sha256, draft: Draft) -> Result<(), String> {
         draft.0.persist(self.path(name)).map(drop).map_err(|error| self.failed(name, &error.error))
     }
 
@@ -125,10 +126,10 @@ impl Cache {
 }
 
 /// An entry that is being written. Dropped, it leaves no file.
-pub(crate) struct Draft(tempfile::NamedTempFile);
+struct Draft(tempfile::NamedTempFile);
 
 impl Draft {
-    pub(crate) fn file(&self) -> &File {
+    fn file(&self) -> &File {
         self.0.as_file()
     }
 }
@@ -143,7 +144,7 @@ pub(crate) const ENTRY_KEY_BYTES: usize = 32;
 const ENTRY_KEY_PURPOSE: &[u8] = b"portcullis compile cache entry 2";
 
 impl EntryKey {
-    /// A key for code that is not kept.
+    /// A key for what one child writes.
     ///
     /// # Errors
     /// The system gives no random numbers.
@@ -251,18 +252,12 @@ fn read_or_make_key(path: &Path) -> Result<[u8; KEY_BYTES], String> {
     if let Some(parent) = path.parent() {
         make_private_folder(parent)?;
     }
-    // Two processes may start at once: the key is written aside and linked into place, and the first one wins.
+    // Two processes may start at once: the first one wins.
     if !path.exists() {
         let mut key = [0u8; KEY_BYTES];
         getrandom::fill(&mut key).map_err(|error| shown(&error))?;
-        let parent = path.parent().unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(parent).map_err(|error| shown(&error))?;
-        file.write_all(&key).map_err(|error| shown(&error))?;
-        match file.persist_noclobber(path) {
-            Ok(_) => {}
-            Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(shown(&error.error)),
-        }
+        // Whose key it is does not matter: it is read below.
+        let _first = create_new(path, &key, Rights::Owner).map_err(|error| error.to_string())?;
     }
     #[cfg(unix)]
     {

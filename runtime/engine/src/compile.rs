@@ -5,17 +5,22 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use portcullis_gate::{LoadFault, Pointer};
 use portcullis_inspect::{DeclaredInputs, InspectLimits, Report};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use wasmtime::component::Component;
+use wasmtime::Store;
+use wasmtime::component::{Component, Instance};
 
 use crate::PolicySource;
 use crate::config::SMALL_MEMORY_BYTES;
 use crate::deserialize::deserialize;
 use crate::engine::{Effort, Pool, Shared};
 use crate::error::LoadError;
+use crate::prepared::Prepared;
 use crate::runner::{Budget, Runner, Unconfigured, refill, said_alike};
-use crate::snapshot::{self, Instrumented};
+use crate::sandbox::Sandbox;
+use crate::snapshot;
 use crate::text;
+use crate::turns::Turn;
 use crate::wit::Value;
 
 /// Drafts of larger modules have no snapshot: it would be compiled for each of their settings.
@@ -42,15 +47,12 @@ pub(crate) struct Facts {
 }
 
 impl Compiled {
-    /// What the cache keeps: the length of the facts as four bytes, the facts as JSON, the code.
+    /// What the cache keeps.
     ///
     /// # Errors
     /// The code cannot be written down.
     pub(crate) fn content(&self) -> Result<Vec<u8>, String> {
-        let code = self.component.serialize().map_err(|error| error.to_string())?;
-        let facts = serde_json::to_vec(&self.facts).map_err(|error| error.to_string())?;
-        let length = u32::try_from(facts.len()).map_err(|error| error.to_string())?;
-        Ok([&length.to_le_bytes(), facts.as_slice(), code.as_slice()].concat())
+        content(&self.facts, &self.component)
     }
 
     /// The code, for a second use of it with other settings.
@@ -68,7 +70,7 @@ impl Compiled {
 
     /// Code that was compiled before. `content` is authentic; `None` where it is for another engine.
     pub(crate) fn revive(shared: &Shared, content: &[u8]) -> Option<Compiled> {
-        let (facts, code) = split(content)?;
+        let (facts, code) = Facts::split(content)?;
         let pool = if facts.small { &shared.small } else { &shared.large };
         let component = deserialize(&pool.engine, code).ok()?;
         let runner = Runner::new(pool, &component).ok()?;
@@ -79,46 +81,91 @@ impl Compiled {
 impl Facts {
     /// The facts of a content, without looking at the code.
     pub(crate) fn of(content: &[u8]) -> Option<Facts> {
-        split(content).map(|(facts, _)| facts)
+        Facts::split(content).map(|(facts, _)| facts)
+    }
+
+    fn split(content: &[u8]) -> Option<(Facts, &[u8])> {
+        let (mut facts, code): (Facts, _) = split(content)?;
+        // Whoever compiled it has had the module in its memory; what people read was not necessarily escaped there.
+        facts.without_snapshot = facts.without_snapshot.map(|reason| text::shown(&reason));
+        Some((facts, code))
     }
 }
 
-fn split(content: &[u8]) -> Option<(Facts, &[u8])> {
-    let (length, rest) = content.split_first_chunk::<4>()?;
-    let (facts, code) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
-    let mut facts: Facts = serde_json::from_slice(facts).ok()?;
-    // Whoever compiled it has had the module in its memory; what people read was not necessarily escaped there.
-    facts.without_snapshot = facts.without_snapshot.map(|reason| text::shown(&reason));
-    Some((facts, code))
+/// What the cache keeps: the length of the head as four bytes, the head as JSON, the code.
+///
+/// # Errors
+/// The code cannot be written down.
+pub(crate) fn content(head: &impl Serialize, code: &Component) -> Result<Vec<u8>, String> {
+    let code = code.serialize().map_err(|error| error.to_string())?;
+    let head = serde_json::to_vec(head).map_err(|error| error.to_string())?;
+    let length = u32::try_from(head.len()).map_err(|error| error.to_string())?;
+    Ok([&length.to_le_bytes(), head.as_slice(), code.as_slice()].concat())
 }
 
-pub(crate) fn compile(shared: &Shared, module: &[u8], source: &PolicySource<'_>) -> Result<Compiled, LoadError> {
+/// The head and the code of what [`content`] made.
+pub(crate) fn split<Head: DeserializeOwned>(content: &[u8]) -> Option<(Head, &[u8])> {
+    let (length, rest) = content.split_first_chunk::<4>()?;
+    let (head, code) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+    Some((serde_json::from_slice(head).ok()?, code))
+}
+
+/// Makes a policy of a module. `kept` is the module's code that [`prepared::to_keep`](crate::prepared::to_keep) made
+/// before, where it did.
+///
+/// # Errors
+/// What is wrong with the module or its settings.
+pub(crate) fn compile(
+    shared: &Shared,
+    module: &[u8],
+    source: &PolicySource<'_>,
+    kept: Option<&[u8]>,
+) -> Result<Compiled, LoadError> {
     let report = inspect(module, source)?;
     let documents = report.data_documents.iter().map(|document| document.name.clone()).collect();
     if is_draft(shared, module) {
-        return without_snapshot(shared, module, Vec::new(), documents, DRAFT.into());
+        return without_snapshot(prepare(&shared.large, module)?, Vec::new(), documents, DRAFT.into());
     }
-    match bind(shared, module, source)? {
-        Bound::Snapshot { wasm, inputs } => {
-            check_inputs(&inputs, &report.declared_inputs)?;
-            // A defect of the snapshot tool must not get past the checks that the module itself had to pass.
-            let small = match inspect(&wasm, source) {
-                Ok(report) => report.sizes.initial_memory_bytes <= SMALL_MEMORY_BYTES,
-                Err(error) => return without_snapshot(shared, module, inputs, documents, error.to_string()),
-            };
-            let pool = if small { &shared.small } else { &shared.large };
-            let (component, runner) = prepare(pool, &wasm)?;
-            if let Err(reason) = compare(shared, module, source, &runner, inputs.len()) {
-                return without_snapshot(shared, module, inputs, documents, reason);
-            }
+    let prepared = Prepared::of(shared, module, kept)?;
+    make_room(shared, &prepared.component)?;
+    let (configured, inputs) = configure(shared, &prepared.runner, source)?;
+    check_inputs(&inputs, &report.declared_inputs)?;
+    let instrumented = match &prepared.instrumented {
+        Ok(instrumented) => instrumented,
+        Err(reason) => {
+            let (reason, code) = (reason.clone(), (prepared.component, prepared.runner));
+            return without_snapshot(code, inputs, documents, reason);
+        }
+    };
+    let taken = snapshot::snapshot(instrumented, configured)
+        .and_then(|wasm| from_snapshot(shared, &prepared.runner, &wasm, source, inputs.len()));
+    match taken {
+        Ok((component, runner, small)) => {
             let facts = Facts { inputs, documents, small, without_snapshot: None };
             Ok(Compiled { facts, component, runner })
         }
-        Bound::EachTime { inputs, reason } => {
-            check_inputs(&inputs, &report.declared_inputs)?;
-            without_snapshot(shared, module, inputs, documents, reason)
-        }
+        Err(reason) => without_snapshot(prepare(&shared.large, module)?, inputs, documents, reason),
     }
+}
+
+/// The code of a snapshot, and whether it is of a small memory.
+///
+/// # Errors
+/// Why the module cannot be run from it, for the record.
+fn from_snapshot(
+    shared: &Shared,
+    configuring: &Runner,
+    wasm: &[u8],
+    source: &PolicySource<'_>,
+    inputs: usize,
+) -> Result<(Component, Runner, bool), String> {
+    // A defect of the snapshot tool must not get past the checks that the module itself had to pass.
+    let sizes = inspect(wasm, source).map_err(|error| error.to_string())?.sizes;
+    let small = sizes.initial_memory_bytes <= SMALL_MEMORY_BYTES;
+    let pool = if small { &shared.small } else { &shared.large };
+    let (component, runner) = prepare(pool, wasm).map_err(|error| error.to_string())?;
+    compare(shared, configuring, &runner, source, inputs)?;
+    Ok((component, runner, small))
 }
 
 /// Whether what is compiled, and kept, is the module for whatever settings: `configure` has not run.
@@ -127,9 +174,15 @@ pub(crate) fn is_draft(shared: &Shared, module: &[u8]) -> bool {
 }
 
 /// A draft, bound to its settings: `configure` runs, in this process, and says what the policy reads.
-pub(crate) fn bind_draft(compiled: &mut Compiled, module: &[u8], source: &PolicySource<'_>) -> Result<(), LoadError> {
+pub(crate) fn bind_draft(
+    shared: &Shared,
+    compiled: &mut Compiled,
+    module: &[u8],
+    source: &PolicySource<'_>,
+) -> Result<(), LoadError> {
     let report = inspect(module, source)?;
-    let (_, inputs) = configure(&compiled.runner, source)?;
+    make_room(shared, &compiled.component)?;
+    let (_, inputs) = configure(shared, &compiled.runner, source)?;
     check_inputs(&inputs, &report.declared_inputs)?;
     compiled.facts.inputs = inputs;
     Ok(())
@@ -137,54 +190,42 @@ pub(crate) fn bind_draft(compiled: &mut Compiled, module: &[u8], source: &Policy
 
 const DRAFT: &str = "a draft";
 
+/// The module as it is, configured in every sandbox.
 fn without_snapshot(
-    shared: &Shared,
-    module: &[u8],
+    (component, runner): (Component, Runner),
     inputs: Vec<String>,
     documents: Vec<String>,
     reason: String,
 ) -> Result<Compiled, LoadError> {
-    let (component, runner) = prepare(&shared.large, module)?;
     let facts = Facts { inputs, documents, small: false, without_snapshot: Some(text::shown(&reason)) };
     Ok(Compiled { facts, component, runner })
 }
 
-enum Bound {
-    Snapshot { wasm: Vec<u8>, inputs: Vec<String> },
-    EachTime { inputs: Vec<String>, reason: String },
+/// Makes sure that there is room for a sandbox of this component.
+///
+/// # Errors
+/// The engine is too small for it.
+pub(crate) fn make_room(shared: &Shared, component: &Component) -> Result<(), LoadError> {
+    shared.turns.make_room(component).map_err(|problem| LoadError::new(LoadFault::Resources, problem))
 }
 
-/// Runs `configure`, under its own limits, and takes the snapshot where the module allows one.
-fn bind(shared: &Shared, module: &[u8], source: &PolicySource<'_>) -> Result<Bound, LoadError> {
-    let reason = match snapshot::instrument(module) {
-        Ok(instrumented) => match bind_instrumented(shared, &instrumented, source)? {
-            Ok(bound) => return Ok(bound),
-            Err(reason) => reason,
-        },
-        Err(reason) => reason,
-    };
-    let (_, runner) = prepare(&shared.large, module)?;
-    let (_, inputs) = configure(&runner, source)?;
-    Ok(Bound::EachTime { inputs, reason })
+/// A sandbox in which `configure` has run, and the turn that it takes.
+pub(crate) struct Configured<'e> {
+    pub(crate) store: Store<Sandbox>,
+    pub(crate) instance: Instance,
+    turn: Turn<'e>,
 }
 
-/// The inner error says why there is no snapshot, though the module may be well.
-fn bind_instrumented(
-    shared: &Shared,
-    instrumented: &Instrumented<'_>,
+/// Runs `configure` under its own limits; answers also the inputs.
+///
+/// # Errors
+/// The settings are wrong, or the guest is.
+pub(crate) fn configure<'e>(
+    shared: &'e Shared,
+    runner: &Runner,
     source: &PolicySource<'_>,
-) -> Result<Result<Bound, String>, LoadError> {
-    let runner = match prepare(&shared.large, &instrumented.wasm) {
-        Ok((_, runner)) => runner,
-        Err(error) => return Ok(Err(format!("the instrumented module does not compile: {error}"))),
-    };
-    let ((mut store, instance), inputs) = configure(&runner, source)?;
-    Ok(snapshot::snapshot(instrumented, &mut store, instance).map(|wasm| Bound::Snapshot { wasm, inputs }))
-}
-
-pub(crate) type Configured = ((wasmtime::Store<crate::sandbox::Sandbox>, wasmtime::component::Instance), Vec<String>);
-
-pub(crate) fn configure(runner: &Runner, source: &PolicySource<'_>) -> Result<Configured, LoadError> {
+) -> Result<(Configured<'e>, Vec<String>), LoadError> {
+    let turn = shared.turns.take();
     let budget = Budget::of_configuration(&source.limits);
     let mut store = runner.store(&source.limits, &source.data, None, budget);
     match runner.configured(&mut store, source.settings) {
@@ -192,7 +233,7 @@ pub(crate) fn configure(runner: &Runner, source: &PolicySource<'_>) -> Result<Co
             runner
                 .check_types(&mut store, instance)
                 .map_err(|error| LoadError::new(LoadFault::World, format!("{error:#}")))?;
-            Ok(((store, instance), inputs))
+            Ok((Configured { store, instance, turn }, inputs))
         }
         Err(Unconfigured::Problems(detail)) => Err(LoadError::new(LoadFault::Settings, detail)),
         Err(Unconfigured::Faulted(faulted)) => Err(LoadError {
@@ -203,25 +244,30 @@ pub(crate) fn configure(runner: &Runner, source: &PolicySource<'_>) -> Result<Co
     }
 }
 
-/// Runs the snapshot and the module side by side once, on inputs that are all missing: both must say the same.
+/// Runs the snapshot and the configured module side by side once, on inputs that are all missing: both must say the same.
 fn compare(
     shared: &Shared,
-    module: &[u8],
-    source: &PolicySource<'_>,
+    configuring: &Runner,
     snapshot: &Runner,
+    source: &PolicySource<'_>,
     inputs: usize,
 ) -> Result<(), String> {
     let missing: Vec<Value<&str>> = std::iter::repeat_with(|| Value::Missing).take(inputs).collect();
-    let budget = Budget::of_evaluation(&source.limits);
-    let mut store = snapshot.store(&source.limits, &source.data, None, budget);
-    let from_snapshot = match snapshot.instance(&mut store) {
-        Ok(instance) => snapshot.evaluate(&mut store, instance, &missing),
-        Err(faulted) => return Err(format!("the snapshot does not start: {}", faulted.detail)),
+    // The two codes differ in speed: what is compared must not depend on time.
+    let budget = Budget::of_comparison(&source.limits);
+    let from_snapshot = {
+        let _turn = shared.turns.take();
+        let mut store = snapshot.store(&source.limits, &source.data, None, budget);
+        match snapshot.instance(&mut store) {
+            Ok(instance) => snapshot.evaluate(&mut store, instance, &missing),
+            Err(faulted) => return Err(format!("the snapshot does not start: {}", faulted.detail)),
+        }
     };
-    let (_, runner) = prepare(&shared.large, module).map_err(|error| error.to_string())?;
-    let ((mut store, instance), _) = configure(&runner, source).map_err(|error| error.to_string())?;
+    let (Configured { mut store, instance, turn }, _) =
+        configure(shared, configuring, source).map_err(|error| error.to_string())?;
     refill(&mut store, budget);
-    let from_module = runner.evaluate(&mut store, instance, &missing);
+    let from_module = configuring.evaluate(&mut store, instance, &missing);
+    drop((store, turn));
     if said_alike(&from_snapshot, &from_module) {
         Ok(())
     } else {

@@ -27,6 +27,12 @@ pub(crate) const STACK_BYTES: usize = 512 * 1024;
 /// in the pool; the default limit of a policy is lower.
 const MAX_PER_COMPONENT: u32 = 64;
 
+/// Memories that are set aside for each sandbox; what has more takes the room of several.
+pub(crate) const MEMORIES_PER_INSTANCE: u32 = 2;
+
+/// Tables that are set aside for each sandbox.
+pub(crate) const TABLES_PER_INSTANCE: u32 = 4;
+
 /// How an engine resets memory between evaluations.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Reset {
@@ -63,11 +69,11 @@ pub(crate) fn config(reset: Reset, effort: Effort, instances: u32, max_memory_by
     // Memory.
     config.memory_init_cow(true);
     let mut pool = PoolingAllocationConfig::new();
-    let per_component = instances.saturating_mul(4);
     pool.total_component_instances(instances)
-        .total_core_instances(per_component)
-        .total_memories(instances.saturating_mul(2))
-        .total_tables(per_component)
+        // A number to count to, and no room.
+        .total_core_instances(instances.saturating_mul(MAX_PER_COMPONENT))
+        .total_memories(instances.saturating_mul(MEMORIES_PER_INSTANCE))
+        .total_tables(instances.saturating_mul(TABLES_PER_INSTANCE))
         .total_gc_heaps(0)
         .max_unused_warm_slots(instances.saturating_mul(2))
         .max_core_instances_per_component(MAX_PER_COMPONENT)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use portcullis_gate::{Document, Limits, MAX_MEMORY_MIB, Pointer, Sha256, Value};
 use wasmtime::component::{Component, Linker};
@@ -12,14 +12,16 @@ use crate::child::{self, CompileIn, CompileLimits};
 use crate::config::{self, Reset};
 use crate::error::{EngineError, LoadError};
 use crate::policy::Policy;
+use crate::prepared::PreparedCode;
 use crate::sandbox::{self, Sandbox};
 use crate::ticker::Ticker;
+use crate::turns::{Turn, Turns};
 
 /// How an engine is set up. Every figure is finite.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
-    /// Sandboxes that may exist at once, and are kept warm: at least the number of policies plus the number of
-    /// threads that evaluate. More evaluations at once than this are faults (`fault.host`), not waits.
+    /// Sandboxes that may exist at once, and are kept warm: fastest with at least the number of policies plus the number of
+    /// threads that evaluate. Evaluations that find none wait.
     pub instances: u32,
     /// Largest memory that any policy's limits may allow, in bytes. Address space is set aside for each sandbox.
     pub max_memory_bytes: u64,
@@ -68,9 +70,14 @@ pub struct Engine {
 pub(crate) struct Shared {
     pub(crate) small: Pool,
     pub(crate) large: Pool,
+    /// For `configure` before a snapshot: what is compiled for it took little work, because it runs once.
+    pub(crate) configuring: Pool,
+    pub(crate) turns: Turns,
     pub(crate) ticker: Ticker,
     /// `Err` says why the cache cannot be used.
     pub(crate) cache: Option<Result<Cache, String>>,
+    /// Why the first module that was compiled and not kept was not.
+    pub(crate) not_kept: OnceLock<String>,
     pub(crate) compiler: Compiler,
     /// What compiled code depends on besides the module, its settings and its limits.
     pub(crate) fingerprint: Sha256,
@@ -78,6 +85,7 @@ pub(crate) struct Shared {
     pub(crate) effort: Effort,
     /// The large module that was compiled last, for its next settings; only of drafts.
     pub(crate) draft: Mutex<Option<DraftCode>>,
+    pub(crate) prepared: PreparedCode,
 }
 
 /// A large module's code, before any settings.
@@ -100,6 +108,12 @@ pub(crate) struct Pool {
     pub(crate) linker: Linker<Sandbox>,
 }
 
+struct Pools {
+    small: Pool,
+    large: Pool,
+    configuring: Pool,
+}
+
 /// What a policy is loaded with.
 pub struct PolicySource<'a> {
     /// The policy's name in the set, for messages.
@@ -112,6 +126,25 @@ pub struct PolicySource<'a> {
     pub data: Arc<dyn HostData>,
     /// The digest that the lock names. `None` only where there is no lock yet: writing one, testing a policy.
     pub expected_sha256: Option<Sha256>,
+}
+
+/// What a policy says of itself, with its settings.
+#[derive(Clone, Debug)]
+pub struct Declared {
+    /// The request fields that it reads.
+    pub inputs: Box<[Pointer]>,
+    /// The reference documents that it reads.
+    pub(crate) documents: Box<[String]>,
+}
+
+impl Declared {
+    /// Whether the documents that the policy reads are there.
+    ///
+    /// # Errors
+    /// [`LoadError`]: one is not.
+    pub fn check_documents(&self, data: &dyn HostData) -> Result<(), LoadError> {
+        crate::load::check_documents(&self.documents, data)
+    }
 }
 
 /// Reference documents, as a policy reads them through the import `data`.
@@ -141,13 +174,17 @@ impl Engine {
     pub fn new(options: &EngineOptions) -> Result<Engine, EngineError> {
         let compiler = Compiler::new(options).map_err(EngineError::Compiler)?;
         let cache = options.cache.as_ref().map(Cache::open);
-        let pool = |reset| {
-            Pool::new(reset, options.effort, options.instances, options.max_memory_bytes)
+        let turns = Turns::new(options.instances);
+        let pool = |reset, effort, instances| {
+            Pool::new(reset, effort, instances, options.max_memory_bytes)
                 .map_err(|source| EngineError::Setup { instances: options.instances, source })
         };
-        let small = pool(Reset::Memset)?;
-        let large = pool(Reset::Pagemap).or_else(|_| pool(Reset::Madvise))?;
-        Ok(Engine { shared: Arc::new(Shared::new(small, large, cache, compiler, options.effort)?) })
+        let small = pool(Reset::Memset, options.effort, options.instances)?;
+        let large = pool(Reset::Pagemap, options.effort, options.instances)
+            .or_else(|_| pool(Reset::Madvise, options.effort, options.instances))?;
+        let configuring = pool(Reset::Madvise, Effort::Draft, turns.most())?;
+        let pools = Pools { small, large, configuring };
+        Ok(Engine { shared: Arc::new(Shared::new(pools, turns, cache, compiler, options.effort)?) })
     }
 
     /// The version of the engine that runs policies.
@@ -160,6 +197,19 @@ impl Engine {
     #[must_use]
     pub fn configuration_sha256(&self) -> Sha256 {
         self.shared.configuration_sha256
+    }
+
+    /// Waits until there is room for one more evaluation: for whoever evaluates several policies, one after the other.
+    /// A thread that has a turn must not ask for a second one.
+    pub fn turn(&self) -> Turn<'_> {
+        self.shared.turns.take()
+    }
+
+    /// Why compiled code is not kept, where there is a cache and it could not take what was compiled: a full disk, a folder
+    /// that cannot be written. Policies decide the same without it; each start compiles them anew.
+    #[must_use]
+    pub fn not_kept(&self) -> Option<&str> {
+        self.shared.not_kept.get().map(String::as_str)
     }
 
     /// Inspects, configures, compiles and checks a module. Slow (tens of milliseconds and more) unless the cache
@@ -177,19 +227,29 @@ impl Engine {
     /// # Errors
     /// As for [`Engine::load`].
     pub fn inputs(&self, module: &[u8], source: &PolicySource<'_>) -> Result<Box<[Pointer]>, LoadError> {
-        crate::load::inputs(&self.shared, module, source)
+        let declared = self.declared(module, source)?;
+        declared.check_documents(&*source.data)?;
+        Ok(declared.inputs)
+    }
+
+    /// As [`Engine::inputs`], but for the reference documents, which are not looked at: for policies that differ in nothing else.
+    ///
+    /// # Errors
+    /// As for [`Engine::load`].
+    pub fn declared(&self, module: &[u8], source: &PolicySource<'_>) -> Result<Declared, LoadError> {
+        crate::load::declared(&self.shared, module, source)
     }
 }
 
 impl Shared {
     fn new(
-        small: Pool,
-        large: Pool,
+        Pools { small, large, configuring }: Pools,
+        turns: Turns,
         cache: Option<Result<Cache, String>>,
         compiler: Compiler,
         effort: Effort,
     ) -> Result<Shared, EngineError> {
-        let engines = [small.engine.weak(), large.engine.weak()];
+        let engines = [small.engine.weak(), large.engine.weak(), configuring.engine.weak()];
         let ticker = Ticker::start(move || {
             for engine in &engines {
                 if let Some(engine) = engine.upgrade() {
@@ -199,19 +259,39 @@ impl Shared {
         })?;
         let fingerprint = crate::load::fingerprint(&large.engine);
         let configuration_sha256 = config::configuration_sha256();
-        let draft = Mutex::new(None);
-        Ok(Shared { small, large, ticker, cache, compiler, fingerprint, configuration_sha256, effort, draft })
+        let (draft, not_kept) = (Mutex::new(None), OnceLock::new());
+        let prepared = PreparedCode::default();
+        Ok(Shared {
+            small,
+            large,
+            configuring,
+            turns,
+            ticker,
+            cache,
+            not_kept,
+            compiler,
+            fingerprint,
+            configuration_sha256,
+            effort,
+            draft,
+            prepared,
+        })
     }
 
     /// What a child needs to compile one module: room for the instances that the snapshot and its check take.
     #[cfg(unix)]
     pub(crate) fn to_compile(effort: Effort, max_memory_bytes: u64) -> Result<Shared, EngineError> {
-        const INSTANCES: u32 = 8;
-        let pool = |reset| {
+        const INSTANCES: u32 = 32;
+        let pool = |reset, effort| {
             Pool::new(reset, effort, INSTANCES, max_memory_bytes)
                 .map_err(|source| EngineError::Setup { instances: INSTANCES, source })
         };
-        Shared::new(pool(Reset::Memset)?, pool(Reset::Madvise)?, None, Compiler::ThisProcess, effort)
+        let pools = Pools {
+            small: pool(Reset::Memset, effort)?,
+            large: pool(Reset::Madvise, effort)?,
+            configuring: pool(Reset::Madvise, Effort::Draft)?,
+        };
+        Shared::new(pools, Turns::new(INSTANCES), None, Compiler::ThisProcess, effort)
     }
 }
 

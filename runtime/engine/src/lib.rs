@@ -23,22 +23,25 @@ mod history;
 mod load;
 mod measure;
 mod policy;
+mod prepared;
 mod runner;
 mod sandbox;
 mod snapshot;
 mod text;
 mod ticker;
 mod trace;
+mod turns;
 mod wit;
 
 pub use cache::{CacheOptions, CacheUse};
 pub use child::{CompileIn, CompileLimits};
-pub use engine::{Effort, Engine, EngineOptions, HostData, PolicySource};
+pub use engine::{Declared, Effort, Engine, EngineOptions, HostData, PolicySource};
 pub use error::{EngineError, LoadError};
 pub use history::{History, RecordedHistory};
 pub use measure::{LoadTimes, OPT_LEVEL};
 pub use policy::{Evaluation, Mode, Policy};
 pub use trace::{HostCall, Traced};
+pub use turns::Turn;
 
 /// The process that compiles modules: what an executable needs to be one.
 #[cfg(unix)]

@@ -4,21 +4,22 @@ use std::hash::{Hash as _, Hasher};
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
-use portcullis_gate::{LoadFault, Pointer, Said, Sha256};
+use portcullis_gate::{LoadFault, Said, Sha256};
 use sha2::Digest as _;
 
 use crate::PolicySource;
-use crate::cache::{Cache, CacheUse, Lookup};
+use crate::cache::{CacheUse, Lookup};
 use crate::child;
-use crate::compile::{self, Compiled, Facts, bind_draft, is_draft, pointers};
-use crate::engine::{Compiler, DraftCode, Shared};
+use crate::compile::{self, Compiled, Facts, bind_draft, is_draft, make_room, pointers};
+use crate::engine::{Compiler, Declared, DraftCode, Shared};
 use crate::error::LoadError;
 use crate::policy::{Mode, Policy};
 use crate::runner::without_a_clock;
 use crate::text;
+use crate::{HostData, PolicySource, prepared};
 
 /// Raised whenever an entry of the cache would be made differently from the same key.
-const CACHE_FORMAT: &str = "portcullis compile cache 2";
+const CACHE_FORMAT: &str = "portcullis compile cache 3";
 
 pub(crate) fn load(shared: &Arc<Shared>, module: &[u8], source: &PolicySource<'_>) -> Result<Policy, LoadError> {
     let order = admit(shared, module, source)?;
@@ -27,8 +28,9 @@ pub(crate) fn load(shared: &Arc<Shared>, module: &[u8], source: &PolicySource<'_
     } else {
         revived(shared, &order, module, source)?
     };
-    let Compiled { facts, runner, .. } = compiled;
-    check_documents(&facts, source)?;
+    let Compiled { facts, runner, component } = compiled;
+    make_room(shared, &component)?;
+    check_documents(&facts.documents, &*source.data)?;
     let inputs = pointers(&facts.inputs)?;
     Ok(Policy {
         shared: Arc::clone(shared),
@@ -36,6 +38,7 @@ pub(crate) fn load(shared: &Arc<Shared>, module: &[u8], source: &PolicySource<'_
         mode: facts.without_snapshot.map_or(Mode::Snapshot, Mode::ConfigureEachTime),
         settings: source.settings.into(),
         inputs,
+        documents: facts.documents.into(),
         limits: source.limits,
         data: Arc::clone(&source.data),
         module_sha256: order.module,
@@ -79,37 +82,44 @@ fn draft(
         }
     };
     drop(kept);
-    bind_draft(&mut compiled, module, source)?;
+    bind_draft(shared, &mut compiled, module, source)?;
     Ok((compiled, cache_use))
 }
 
-/// Everything that [`load`] checks, and the inputs that the policy declares. Where modules are compiled in a child, no
-/// code of the module gets into this process.
-pub(crate) fn inputs(
-    shared: &Arc<Shared>,
-    module: &[u8],
-    source: &PolicySource<'_>,
-) -> Result<Box<[Pointer]>, LoadError> {
+/// Everything that [`load`] checks but for the documents. Where modules are compiled in a child, no code of the module gets
+/// into this process.
+pub(crate) fn declared(shared: &Arc<Shared>, module: &[u8], source: &PolicySource<'_>) -> Result<Declared, LoadError> {
     if is_draft(shared, module) {
-        return load(shared, module, source).map(|policy| policy.inputs().into());
+        let policy = load(shared, module, source)?;
+        return Ok(Declared { inputs: policy.inputs, documents: policy.documents });
     }
     let order = admit(shared, module, source)?;
     let facts = match (cached(shared, &order.name), &shared.compiler) {
         (Ok(content), _) => Facts::of(&content),
         (Err(_), Compiler::Child(compiler)) => {
-            let made = child::compile(compiler, usable(shared), &order.name, &shared.fingerprint, module, source)?;
-            let facts = Facts::of(&made.content);
+            let (code, _) = prepared::code(shared, &prepared_name(shared, &order.module), module, source)?;
+            let content = bind(shared, compiler, module, source, code.as_deref())?;
+            let facts = Facts::of(&content);
             if facts.is_some() {
-                // A cache that cannot be written is told when the policy is loaded.
-                _ = made.publish(usable(shared), &order.name);
+                keep(shared, &order.name, Ok(&content), CacheUse::Stored);
             }
             facts
         }
         (Err(cache_use), Compiler::ThisProcess) => Some(compile(shared, &order, module, source, cache_use)?.0.facts),
     };
     let facts = facts.ok_or_else(|| LoadError::new(LoadFault::Compiler, NOT_OURS))?;
-    check_documents(&facts, source)?;
-    pointers(&facts.inputs)
+    Ok(Declared { inputs: pointers(&facts.inputs)?, documents: facts.documents.into() })
+}
+
+/// Has a child make the policy, from the module's code where that was kept.
+fn bind(
+    shared: &Shared,
+    compiler: &child::Compiler,
+    module: &[u8],
+    source: &PolicySource<'_>,
+    code: Option<&[u8]>,
+) -> Result<Vec<u8>, LoadError> {
+    child::compile(compiler, &shared.fingerprint, module, source, child::Work::Bind { code })
 }
 
 /// What is to be loaded.
@@ -147,9 +157,9 @@ fn admit(shared: &Shared, module: &[u8], source: &PolicySource<'_>) -> Result<Or
     Ok(Order { module: module_sha256, settings, name })
 }
 
-fn check_documents(facts: &Facts, source: &PolicySource<'_>) -> Result<(), LoadError> {
-    for document in &facts.documents {
-        if !source.data.has(document) {
+pub(crate) fn check_documents(documents: &[String], data: &dyn HostData) -> Result<(), LoadError> {
+    for document in documents {
+        if !data.has(document) {
             let detail = format!(
                 "the policy reads the document {:?}; give it in the policy set: data = {{ {0} = \"FILE\" }}",
                 text::shown(document)
@@ -168,31 +178,50 @@ fn compile(
     source: &PolicySource<'_>,
     cache_use: CacheUse,
 ) -> Result<(Compiled, CacheUse), LoadError> {
-    let cache = usable(shared);
-    match &shared.compiler {
+    let (code, cache_use) = if is_draft(shared, module) {
+        (None, cache_use)
+    } else {
+        let (code, refused) = prepared::code(shared, &prepared_name(shared, &order.module), module, source)?;
+        (code, if refused { CacheUse::Refused } else { cache_use })
+    };
+    let (compiled, content) = match &shared.compiler {
         Compiler::ThisProcess => {
-            let compiled = compile::compile(shared, module, source)?;
-            let kept = cache.map_or(Ok(()), |cache| compiled.content().and_then(|it| cache.put(&order.name, &it)));
-            Ok((compiled, kept.map_or_else(CacheUse::Unavailable, |()| cache_use)))
+            let compiled = compile::compile(shared, module, source, code.as_deref())?;
+            let content = compiled.content();
+            (compiled, content)
         }
         Compiler::Child(compiler) => {
-            let made = child::compile(compiler, cache, &order.name, &shared.fingerprint, module, source)?;
+            let content = bind(shared, compiler, module, source, code.as_deref())?;
             let compiled =
-                Compiled::revive(shared, &made.content).ok_or_else(|| LoadError::new(LoadFault::Compiler, NOT_OURS))?;
-            let kept = made.publish(cache, &order.name);
-            Ok((compiled, kept.map_or_else(CacheUse::Unavailable, |()| cache_use)))
+                Compiled::revive(shared, &content).ok_or_else(|| LoadError::new(LoadFault::Compiler, NOT_OURS))?;
+            (compiled, Ok(content))
         }
+    };
+    let kept = content.as_deref().map_err(Clone::clone);
+    Ok((compiled, keep(shared, &order.name, kept, cache_use)))
+}
+
+/// Keeps what was compiled. A cache that cannot keep it costs the next start time, and nothing else.
+pub(crate) fn keep(shared: &Shared, name: &Sha256, content: Result<&[u8], String>, cache_use: CacheUse) -> CacheUse {
+    let cache_use = match (&shared.cache, content) {
+        (None, _) => CacheUse::Off,
+        (Some(Err(reason)), _) => CacheUse::Unavailable(reason.clone()),
+        (Some(Ok(cache)), content) => match content.and_then(|content| cache.put(name, content)) {
+            Ok(()) => cache_use,
+            Err(reason) => CacheUse::Unavailable(reason),
+        },
+    };
+    if let CacheUse::Unavailable(reason) = &cache_use {
+        // The first reason is told; the others are alike.
+        _ = shared.not_kept.set(reason.clone());
     }
+    cache_use
 }
 
-const NOT_OURS: &str = "the code that the compiler's process made is not for this engine";
-
-fn usable(shared: &Shared) -> Option<&Cache> {
-    shared.cache.as_ref().and_then(|cache| cache.as_ref().ok())
-}
+pub(crate) const NOT_OURS: &str = "the code that the compiler's process made is not for this engine";
 
 /// The authentic content of that name, or what to do about there being none.
-fn cached(shared: &Shared, name: &Sha256) -> Result<Vec<u8>, CacheUse> {
+pub(crate) fn cached(shared: &Shared, name: &Sha256) -> Result<Vec<u8>, CacheUse> {
     let cache = match &shared.cache {
         None => return Err(CacheUse::Off),
         Some(Err(reason)) => return Err(CacheUse::Unavailable(reason.clone())),
@@ -214,11 +243,21 @@ pub(crate) fn fingerprint(engine: &wasmtime::Engine) -> Sha256 {
     Sha256::of(&hasher.0.finalize())
 }
 
-/// The name of a draft's entry: no settings and no limits are in it, since both are applied after it was read.
+/// The name of a draft's entry.
 fn draft_name(shared: &Shared, module: &Sha256) -> Sha256 {
+    module_name(shared, "draft", module)
+}
+
+/// The name of the entry with the code that `configure` runs in.
+fn prepared_name(shared: &Shared, module: &Sha256) -> Sha256 {
+    module_name(shared, "prepared", module)
+}
+
+/// The name of an entry of a module: no settings and no limits are in it, since both are applied after it was read.
+fn module_name(shared: &Shared, purpose: &str, module: &Sha256) -> Sha256 {
     let mut hasher = Sha256Hasher(sha2::Sha256::new());
     CACHE_FORMAT.hash(&mut hasher);
-    "draft".hash(&mut hasher);
+    purpose.hash(&mut hasher);
     hasher.write(shared.fingerprint.as_bytes());
     hasher.write(module.as_bytes());
     Sha256::of(&hasher.0.finalize())

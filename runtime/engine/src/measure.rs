@@ -17,7 +17,7 @@ pub const OPT_LEVEL: &str = env!("PORTCULLIS_ENGINE_OPT_LEVEL");
 pub struct LoadTimes {
     /// Reading the bytes and comparing them with the contract.
     pub inspect: Duration,
-    /// Compiling what `configure` runs in.
+    /// Compiling what `configure` runs in: once for each module of half a MiB and more, whatever its settings.
     pub compile_for_configure: Duration,
     /// Instantiating it and calling `configure` with the settings.
     pub configure: Duration,
@@ -39,13 +39,15 @@ impl Engine {
     pub fn measure_load(&self, module: &[u8], source: &PolicySource<'_>) -> Result<LoadTimes, LoadError> {
         let (_, inspect_time) = timed(|| inspect(module, source))?;
         let (instrumented, instrument_time) = timed(|| Ok::<_, LoadError>(snapshot::instrument(module)))?;
-        let large = &self.shared.large;
-        let wasm = instrumented.as_ref().map_or(module, |instrumented| &instrumented.wasm);
-        let ((_, runner), compile_for_configure) = timed(|| prepare(large, wasm))?;
-        let (((mut store, instance), _), configure_time) = timed(|| configure(&runner, source))?;
-        let configure_fuel = fuel_used(&store, Budget::of_configuration(&source.limits));
+        let (pool, wasm) = match &instrumented {
+            Ok(instrumented) => (&self.shared.configuring, instrumented.wasm.as_slice()),
+            Err(_) => (&self.shared.large, module),
+        };
+        let ((_, runner), compile_for_configure) = timed(|| prepare(pool, wasm))?;
+        let ((configured, _), configure_time) = timed(|| configure(&self.shared, &runner, source))?;
+        let configure_fuel = fuel_used(&configured.store, Budget::of_configuration(&source.limits));
         let started = Instant::now();
-        let taken = instrumented.and_then(|instrumented| snapshot::snapshot(&instrumented, &mut store, instance)).ok();
+        let taken = instrumented.and_then(|instrumented| snapshot::snapshot(&instrumented, configured)).ok();
         let snapshot_time = taken.as_ref().map(|_| started.elapsed().saturating_add(instrument_time));
         let compile = match &taken {
             Some(wasm) => timed(|| prepare(self.pool_for(wasm, source)?, wasm))?.1,

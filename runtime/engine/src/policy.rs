@@ -5,10 +5,12 @@ use portcullis_gate::{Fault, Faulted, HistoryCall, Limits, Pointer, Request, Sai
 
 use crate::cache::CacheUse;
 use crate::engine::Shared;
+use crate::load::check_documents;
 use crate::runner::{Budget, Runner, fuel_used, refuel, without_a_clock};
 use crate::sandbox::Records;
+use crate::turns::Turn;
 use crate::wit::Value;
-use crate::{History, HostCall, HostData};
+use crate::{History, HostCall, HostData, LoadError};
 
 /// A loaded policy: a module with its settings, ready to be evaluated any number of times, from any thread.
 pub struct Policy {
@@ -17,6 +19,8 @@ pub struct Policy {
     pub(crate) mode: Mode,
     pub(crate) settings: Box<str>,
     pub(crate) inputs: Box<[Pointer]>,
+    /// The reference documents that the module reads.
+    pub(crate) documents: Box<[String]>,
     pub(crate) limits: Limits,
     pub(crate) data: Arc<dyn HostData>,
     pub(crate) module_sha256: Sha256,
@@ -58,13 +62,45 @@ impl Policy {
     }
 
     /// Evaluates a request in a fresh sandbox. `history` answers what the policy asks about past decisions; without it,
-    /// asking is [`Fault::History`](portcullis_gate::Fault::History).
+    /// asking is [`Fault::History`](portcullis_gate::Fault::History). Waits for a turn of the engine.
     #[must_use]
     pub fn evaluate_with(&self, request: &Request, history: Option<Arc<dyn History>>) -> Evaluation {
+        self.evaluate_during(&self.turn(), request, history)
+    }
+
+    /// As [`Policy::evaluate_with`], in a turn of this policy's engine that the caller has.
+    #[must_use]
+    pub fn evaluate_during(&self, _: &Turn<'_>, request: &Request, history: Option<Arc<dyn History>>) -> Evaluation {
         self.run(request, history, None)
     }
 
-    /// Evaluates a request; where `calls` is given, every call of the host is put there.
+    /// Waits until this policy's engine has room for one more evaluation.
+    pub fn turn(&self) -> Turn<'_> {
+        self.shared.turns.take()
+    }
+
+    /// The same module with the same settings and limits, and other reference documents.
+    ///
+    /// # Errors
+    /// [`LoadError`]: the module reads a document that is not among them.
+    pub fn with_documents(&self, data: Arc<dyn HostData>) -> Result<Policy, LoadError> {
+        check_documents(&self.documents, &*data)?;
+        Ok(Policy {
+            shared: Arc::clone(&self.shared),
+            runner: self.runner.clone(),
+            mode: self.mode.clone(),
+            settings: self.settings.clone(),
+            inputs: self.inputs.clone(),
+            documents: self.documents.clone(),
+            limits: self.limits,
+            data,
+            module_sha256: self.module_sha256,
+            settings_sha256: self.settings_sha256,
+            cache_use: self.cache_use.clone(),
+        })
+    }
+
+    /// Evaluates a request, in a turn of the caller's; where `calls` is given, every call of the host is put there.
     pub(crate) fn run(
         &self,
         request: &Request,

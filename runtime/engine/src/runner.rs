@@ -17,6 +17,7 @@ use crate::{HostData, text};
 /// Handles that a guest with resources of its own may hold at once.
 const MAX_HANDLES: usize = 1024;
 
+#[derive(Clone)]
 pub(crate) struct Runner {
     engine: Engine,
     pre: InstancePre<Sandbox>,
@@ -38,6 +39,11 @@ impl Budget {
 
     pub(crate) fn of_configuration(limits: &Limits) -> Budget {
         Budget { fuel: limits.configure_fuel, time_ms: limits.configure_time_ms }
+    }
+
+    /// For an evaluation whose answer is compared with that of slower code.
+    pub(crate) fn of_comparison(limits: &Limits) -> Budget {
+        Budget { fuel: limits.fuel, time_ms: limits.time_ms.saturating_add(limits.configure_time_ms) }
     }
 
     /// For `configure` inside an evaluation: it has fuel of its own, so that the evaluation's is the same in either

@@ -13,6 +13,7 @@ use wasmtime::Store;
 use wasmtime::component::{Instance, Lift, WasmList};
 use wasmtime_wizer::{ComponentContext, ComponentInstanceState, Wizer};
 
+use crate::compile::Configured;
 use crate::sandbox::Sandbox;
 
 /// A larger image loses copy-on-write: milliseconds for each sandbox instead of microseconds.
@@ -40,15 +41,12 @@ pub(crate) fn instrument(wasm: &[u8]) -> Result<Instrumented<'_>, String> {
         .map(|(context, wasm)| Instrumented { context, wasm })
 }
 
-/// Makes the component whose initial state is that of `instance`.
+/// Makes the component whose initial state is that of a configured sandbox.
 ///
 /// # Errors
 /// Why there is no snapshot, for the record.
-pub(crate) fn snapshot(
-    instrumented: &Instrumented<'_>,
-    store: &mut Store<Sandbox>,
-    instance: Instance,
-) -> Result<Vec<u8>, String> {
+pub(crate) fn snapshot(instrumented: &Instrumented<'_>, mut configured: Configured<'_>) -> Result<Vec<u8>, String> {
+    let (store, instance) = (&mut configured.store, configured.instance);
     store.set_fuel(READOUT_FUEL).map_err(|error| error.to_string())?;
     store.set_hostcall_fuel(MAX_SNAPSHOT_BYTES);
     store.data_mut().make_room(READOUT_BYTES);

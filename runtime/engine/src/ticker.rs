@@ -12,9 +12,12 @@ pub(crate) const TICK: Duration = Duration::from_millis(1);
 /// A ticker that is silent for longer has stopped, as far as time limits are concerned.
 const STALE: Duration = Duration::from_millis(500);
 
-/// How long an evaluation waits for a silent ticker before it is refused: after the machine was suspended, the
-/// thread needs a moment too.
-const GRACE: Duration = Duration::from_millis(50);
+/// How long an evaluation waits for the next tick of a silent ticker before it is refused: after the machine was suspended,
+/// or where it has more to do than processors, the thread needs a moment too.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How often it looks meanwhile.
+const LOOK: Duration = Duration::from_millis(5);
 
 pub(crate) struct Ticker {
     shared: Arc<Shared>,
@@ -51,8 +54,15 @@ impl Ticker {
         if self.ticked_lately(now) {
             return true;
         }
-        std::thread::sleep(GRACE);
-        self.ticked_lately(Instant::now())
+        let last = self.shared.last_tick_ms.load(Ordering::Relaxed);
+        let until = Instant::now() + GRACE;
+        while self.thread.as_ref().is_some_and(|thread| !thread.is_finished()) && Instant::now() < until {
+            std::thread::sleep(LOOK);
+            if self.shared.last_tick_ms.load(Ordering::Relaxed) != last {
+                return true;
+            }
+        }
+        false
     }
 
     fn ticked_lately(&self, now: Instant) -> bool {
@@ -88,6 +98,20 @@ mod tests {
         assert!(ticker.is_alive(Instant::now()));
         let dead = Ticker::start(|| panic!("the ticker dies in this test")).expect("a thread");
         std::thread::sleep(Duration::from_millis(600));
-        assert!(!dead.is_alive(Instant::now()));
+        let asked = Instant::now();
+        assert!(!dead.is_alive(asked));
+        assert!(asked.elapsed() < GRACE, "nobody waits for a thread that has ended");
+    }
+
+    /// What a busy machine does to the thread: it gets no processor for longer than the silence that is allowed.
+    #[test]
+    fn a_late_tick_is_waited_for_and_one_that_never_comes_is_not() {
+        let late = |silence| Ticker::start(move || std::thread::sleep(silence)).expect("a thread");
+        let ticker = late(Duration::from_millis(1100));
+        std::thread::sleep(Duration::from_millis(600));
+        assert!(ticker.is_alive(Instant::now()), "the next tick comes within {GRACE:?}");
+        let ticker = late(STALE + GRACE + Duration::from_secs(1));
+        std::thread::sleep(Duration::from_millis(600));
+        assert!(!ticker.is_alive(Instant::now()));
     }
 }

@@ -52,6 +52,7 @@ impl Policy {
     pub fn trace(&self, request: &Request, history: Option<Arc<dyn History>>) -> Traced {
         let inputs = self.inputs().iter().map(|pointer| json(&Value::from(request.get(pointer)))).collect();
         let mut calls = Vec::new();
+        let _turn = self.turn();
         let evaluation = self.run(request, history, Some(&mut calls));
         Traced { evaluation, inputs, calls }
     }

@@ -144,6 +144,41 @@ impl Fault {
         }
     }
 
+    /// Whether it depends on the machine and its state, so that the same module, settings and request need not give it
+    /// again: a clock, a disk, a process that could not be started or ran out of what it may use.
+    #[must_use]
+    pub const fn is_of_the_host(self) -> bool {
+        match self {
+            Fault::Time | Fault::Host | Fault::Load(LoadFault::Compiler | LoadFault::CompileLimit) => true,
+            Fault::Fuel
+            | Fault::Memory
+            | Fault::Stack
+            | Fault::HostCalls
+            | Fault::Output
+            | Fault::Abi
+            | Fault::Trap
+            | Fault::Answer
+            | Fault::Error
+            | Fault::Data
+            | Fault::History
+            | Fault::Load(
+                LoadFault::Missing
+                | LoadFault::Format
+                | LoadFault::Feature
+                | LoadFault::World
+                | LoadFault::Size
+                | LoadFault::Resources
+                | LoadFault::Pin
+                | LoadFault::Configure
+                | LoadFault::Settings
+                | LoadFault::Inputs
+                | LoadFault::Data
+                | LoadFault::History
+                | LoadFault::Compile,
+            ) => false,
+        }
+    }
+
     /// The fault of that code.
     #[must_use]
     pub fn from_code(code: &str) -> Option<Fault> {

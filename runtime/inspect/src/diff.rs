@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::prints::Prints;
 use crate::review::Cut;
 use crate::{DeclaredInputs, Review, text};
 
@@ -14,6 +15,8 @@ use crate::{DeclaredInputs, Review, text};
 pub enum Area {
     /// Whether it is admissible.
     Admission,
+    /// The instructions and data that it runs.
+    Code,
     /// What it can call.
     Imports,
     /// The request fields that it reads.
@@ -73,6 +76,8 @@ pub struct Difference {
 pub struct Differences {
     /// Whether both are the same bytes.
     pub identical: bool,
+    /// Whether both run the same: their custom sections at most differ. Otherwise what they decide may differ.
+    pub same_code: bool,
     /// What differs, by area; of each area the first 200.
     pub changes: Vec<Difference>,
     /// Areas of which not all is listed.
@@ -93,6 +98,7 @@ pub fn differences(before: &Review, after: &Review) -> Differences {
         (!new.admissible).then_some("it would not be loaded")
     });
 
+    code(&mut found, &before.prints, &after.prints);
     let calls = |review: &Review| entries(review.report.calls.iter().map(|call| (&call.name, &call.words)));
     found.map(Area::Imports, calls(before), calls(after), |change| match change {
         (None, Some(_)) => Some("it can call more"),
@@ -162,7 +168,8 @@ pub fn differences(before: &Review, after: &Review) -> Differences {
         joined(packages.map(|package| (package.name.clone(), format!("{} ({})", package.version, package.source))))
     };
     found.map(Area::Dependencies, packages(before), packages(after), |_| None);
-    found.into_differences(old.module_sha256 == new.module_sha256)
+    let same_code = before.prints.change(&after.prints).is_none();
+    found.into_differences(old.module_sha256 == new.module_sha256, same_code)
 }
 
 /// What was and what is; both for what changed.
@@ -220,7 +227,7 @@ impl Found {
         }
     }
 
-    fn into_differences(self, identical: bool) -> Differences {
+    fn into_differences(self, identical: bool, same_code: bool) -> Differences {
         let area = |area: Area| match serde_json::to_value(area) {
             Ok(Value::String(name)) => name,
             _ => String::new(),
@@ -229,7 +236,32 @@ impl Found {
         let cut = cut.map(|(of, count)| Cut { list: area(*of), shown: MAX_OF_AN_AREA, of: *count }).collect();
         let mut changes = self.changes;
         changes.sort_by_key(|change| change.area);
-        Differences { identical, changes, cut }
+        Differences { identical, same_code, changes, cut }
+    }
+}
+
+/// How much of what runs differs. What that does is not known: only the decisions themselves tell.
+fn code(found: &mut Found, before: &Prints, after: &Prints) {
+    let Some(change) = before.change(after) else { return };
+    let mut say = |what: String| {
+        let attention = Some("what it decides may differ");
+        found.push(Difference { area: Area::Code, what, before: None, after: None, attention });
+    };
+    let all = after.functions();
+    let functions = |count: usize| if count == 1 { "function" } else { "functions" };
+    if change.functions > 0 {
+        let differ = if change.functions == 1 { "differs" } else { "differ" };
+        say(format!("{} of {all} {} {differ}", change.functions, functions(all)));
+    } else if change.gone > 0 {
+        say(format!("{} {} fewer, the others are the same", change.gone, functions(change.gone)));
+    } else if change.order {
+        say(format!("the {all} functions are the same, in another order"));
+    }
+    if change.data {
+        say("the contents of its memory at the start differ".into());
+    }
+    if change.rest {
+        say("types, imports, globals, tables or what ties its parts together differ".into());
     }
 }
 

@@ -9,6 +9,7 @@ use wasmparser::{
 
 use crate::claims::Claims;
 use crate::custom::Customs;
+use crate::prints::Prints;
 use crate::stop::wide;
 use crate::strings::Strings;
 use crate::text;
@@ -86,6 +87,7 @@ pub(crate) struct Evidence<'a> {
     pub customs: Customs<'a>,
     pub claims: Claims,
     pub strings: Strings,
+    pub prints: Prints,
     /// Whether the file was read to its end.
     pub complete: bool,
     seen: u64,
@@ -107,6 +109,9 @@ impl<'a> Evidence<'a> {
     pub(crate) fn read(&mut self, bytes: &'a [u8]) {
         let read = self.read_all(bytes);
         self.complete = read.is_ok();
+        if !self.complete {
+            self.prints.add_unread(bytes);
+        }
         if let Some(open) = self.module.take() {
             self.close(open, bytes.len());
         }
@@ -118,6 +123,7 @@ impl<'a> Evidence<'a> {
     fn read_all(&mut self, bytes: &'a [u8]) -> wasmparser::Result<()> {
         for payload in Parser::new(0).parse_all(bytes) {
             let payload = payload?;
+            self.prints.add(&payload, bytes);
             let section = payload.as_section().map_or(0, |(_, range)| wide(range.len()));
             match payload {
                 Payload::Version { encoding: Encoding::Module, range, .. } => {

@@ -23,6 +23,7 @@ mod features;
 mod format;
 mod limits;
 mod needs;
+mod prints;
 mod report;
 mod review;
 mod scan;

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::claims::{DependencyClaims, MetadataClaim};
 use crate::evidence::{CoreModule, Evidence, Parts};
+use crate::prints::Prints;
 use crate::stop::wide;
 use crate::strings::{FoundString, MAX_OF_A_KIND};
 use crate::{DeclaredInputs, InspectLimits, Report, description, inspect, words};
@@ -36,6 +37,9 @@ pub struct Review {
     pub cut: Vec<Cut>,
     /// Whether the file could be read to its end. What is counted above is otherwise what was read before.
     pub complete: bool,
+    /// What it runs, for comparing it with another.
+    #[serde(skip)]
+    pub(crate) prints: Prints,
 }
 
 /// What a module needs of one limit, known without running it.
@@ -96,7 +100,7 @@ pub fn review(bytes: &[u8], limits: &InspectLimits) -> Review {
             cut.push(Cut { list: list.into(), shown, of: shown.saturating_add(left_out) });
         }
     };
-    let Evidence { parts, modules, modules_left_out, customs, claims, strings, complete, .. } = evidence;
+    let Evidence { parts, modules, modules_left_out, customs, claims, strings, prints, complete, .. } = evidence;
     whole("calls", report.calls.len(), report.left_out.calls);
     whole("exports", report.exports.len(), report.left_out.exports);
     whole("sizes.custom_sections", report.sizes.custom_sections.len(), customs.left_out);
@@ -122,6 +126,7 @@ pub fn review(bytes: &[u8], limits: &InspectLimits) -> Review {
         strings: strings.into_found(),
         cut,
         complete,
+        prints,
         report,
     }
 }

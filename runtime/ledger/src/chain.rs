@@ -8,7 +8,7 @@ use crate::checkpoint::Checkpoint;
 use crate::error::FormatError;
 use crate::event::{Body, Event, KeyRotated};
 use crate::key::VerifierKey;
-use crate::log::prefix_root;
+use crate::prefix::prefix_root;
 use crate::store::ReadStore;
 use crate::store_error::StoreError;
 
@@ -21,7 +21,8 @@ pub struct KeyChain {
 }
 
 impl KeyChain {
-    /// The keys of a log, each hand-over checked: the event, both signatures, and that the tree is the log's.
+    /// The keys of a log, each hand-over checked: the event, both signatures, and that the tree is the log's. Where others
+    /// write, in a snapshot: a rotation between two of its questions would look like damage.
     ///
     /// # Errors
     /// [`StoreError`]: the store cannot be read, or a hand-over is not what it should be.

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -10,6 +12,9 @@ use crate::{Ledger, Reader};
 
 /// Decisions that are erased in one transaction, at most.
 const ERASED_AT_ONCE: u32 = 256;
+
+/// How long is waited until what was erased is gone from everywhere.
+const SCRUB_WAIT: Duration = Duration::from_secs(10);
 
 /// What [`Ledger::erase_before`] did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,7 +59,10 @@ impl Ledger {
         let (mut next, mut erased) = (0, ErasedBefore::default());
         loop {
             let found = self.reader()?.with(|store| store.erasable(before, next, ERASED_AT_ONCE))?;
-            let Some(last) = found.last() else { return Ok(erased) };
+            let Some(last) = found.last() else {
+                erased.scrub_pending = erased.decisions > 0 && !self.scrubbed(SCRUB_WAIT);
+                return Ok(erased);
+            };
             next = last.saturating_add(1);
             let mut entries = Vec::with_capacity(found.len());
             for index in found {
@@ -62,10 +70,7 @@ impl Ledger {
             }
             for answer in self.append_all(entries) {
                 match answer? {
-                    Appended::Committed(commit) => {
-                        erased.decisions += 1;
-                        erased.scrub_pending = commit.scrub_pending;
-                    }
+                    Appended::Committed(_) => erased.decisions += 1,
                     other => return Err(StoreError::damaged(format!("an erasure was answered with {other:?}"))),
                 }
             }

@@ -180,6 +180,8 @@ pub enum ReplayResult {
     Erased,
     /// A policy ran into the limit on wall time, which a replay cannot repeat.
     HostTimeLimit,
+    /// The host failed while a policy was loaded or served, which a replay cannot repeat.
+    HostFailure,
     /// The engine is not the one that decided.
     EngineChanged,
 }

@@ -13,7 +13,8 @@ use crate::tree::{Edge, leaf_hash};
 
 /// Where the signed checkpoint is: written last, so that an export without one is not finished.
 pub const CHECKPOINT_PATH: &str = "checkpoint";
-/// Where the log's public key is, in the text form of signed notes, for tools that are told which key to believe.
+/// Where the public key is that verifies the checkpoint, in the text form of signed notes, for tools that are told which key
+/// to believe: the one that signs now.
 pub const KEY_PATH: &str = "log.vkey";
 
 /// Why an export was not written, or is not believed.
@@ -44,7 +45,6 @@ pub fn write_export<E>(
     mut put: impl FnMut(&str, &[u8]) -> Result<(), E>,
 ) -> Result<Checkpoint, ExportError<E>> {
     let opened = open(checkpoint, key)?;
-    put(KEY_PATH, key_file(key).as_bytes())?;
     let mut tiles = Tiles::default();
     for bundle in bundles(opened.size()) {
         let bundle = bundle.map_err(|error| at(CHECKPOINT_PATH, error))?;
@@ -57,6 +57,7 @@ pub fn write_export<E>(
         }
     }
     tiles.finish(&opened, &mut |path, hashes| Ok(put(path, hashes)?))?;
+    put(KEY_PATH, key_file(key).as_bytes())?;
     put(CHECKPOINT_PATH, checkpoint.as_bytes())?;
     Ok(opened)
 }
@@ -176,7 +177,7 @@ fn compare<E>(path: &str, found: &[u8], expected: &[u8]) -> Result<(), ExportErr
     Ok(())
 }
 
-fn key_file(key: &VerifierKey) -> String {
+pub(crate) fn key_file(key: &VerifierKey) -> String {
     format!("{key}\n")
 }
 

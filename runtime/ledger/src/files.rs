@@ -1,12 +1,13 @@
 //! Blobs and tiles as files, for what serves or mirrors them.
 //!
 //! A file that is there stays as it is: what is put again must be the same bytes. Only the checkpoint is replaced, and it
-//! is written last. A crash leaves a file whole or not at all.
+//! is written last; and before it the key, by one that the log's keys were handed over to. A crash leaves a file whole or
+//! not at all.
 
 use std::path::{Component, Path};
 
 use crate::checkpoint::Checkpoint;
-use crate::export::{CHECKPOINT_PATH, ExportError, write_export};
+use crate::export::{CHECKPOINT_PATH, ExportError, KEY_PATH, key_file, write_export};
 use crate::key::VerifierKey;
 use crate::reader::Reader;
 use crate::store_error::StoreError;
@@ -56,7 +57,7 @@ pub trait Files {
     }
 
     /// Writes the log as of a signed checkpoint in the layout of tiles. Run again for a later checkpoint, it adds what is
-    /// new.
+    /// new, whether the key was rotated or not.
     ///
     /// # Errors
     /// [`ExportError`]: the checkpoint is not of the events, or writing failed.
@@ -70,8 +71,15 @@ pub trait Files {
             let missing = || StoreError::damaged(format!("event {index} is missing"));
             reader.with(|store| store.leaf(index)?.ok_or_else(missing))
         };
-        write_export(checkpoint, key, leaf, |name, bytes| {
-            if name == CHECKPOINT_PATH { self.replace(name, bytes) } else { self.put(name, bytes).map(|_| ()) }
+        let replaced = match self.get(KEY_PATH)? {
+            None => false,
+            // Of another log the key stays, and is in the way.
+            Some(found) => reader.keys()?.keys().any(|earlier| key_file(earlier).as_bytes() == found),
+        };
+        write_export(checkpoint, key, leaf, |name, bytes| match name {
+            CHECKPOINT_PATH => self.replace(name, bytes),
+            KEY_PATH if replaced => self.replace(name, bytes),
+            _ => self.put(name, bytes).map(|_| ()),
         })
     }
 }

@@ -2,20 +2,19 @@
 //!
 //! A crash leaves a file whole or not at all, and a name that begins with a dot, which nothing reads.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+
+use portcullis_files::{Rights, create_new, make_folders, replace};
 
 use crate::files::{Files, check_length, check_name, same};
-use crate::store::sqlite::sync_folder;
 use crate::store_error::StoreError;
 
 /// A folder of files that are written once.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
-    next: AtomicU64,
 }
 
 impl Folder {
@@ -24,8 +23,8 @@ impl Folder {
     /// # Errors
     /// [`StoreError::Io`].
     pub fn open(path: &Path) -> Result<Folder, StoreError> {
-        fs::create_dir_all(path).map_err(|e| StoreError::io(path, "creating the folder", e))?;
-        Ok(Folder { path: path.to_owned(), next: AtomicU64::new(0) })
+        make_folders(path)?;
+        Ok(Folder { path: path.to_owned() })
     }
 
     fn place(&self, name: &str) -> Result<PathBuf, StoreError> {
@@ -33,59 +32,26 @@ impl Folder {
         Ok(self.path.join(name))
     }
 
-    /// A new file beside `path` with these bytes, synced.
-    fn write_new(&self, path: &Path, bytes: &[u8]) -> Result<PathBuf, StoreError> {
-        let folder = path.parent().unwrap_or(&self.path);
-        self.make_folders(folder)?;
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let new = folder.join(format!(".new-{}-{number}", std::process::id()));
-        let write = || -> std::io::Result<()> {
-            let mut file: File = OpenOptions::new().write(true).create(true).truncate(true).open(&new)?;
-            file.write_all(bytes)?;
-            file.sync_all()
-        };
-        write().map_err(|e| StoreError::io(&new, "writing", e))?;
-        Ok(new)
-    }
-
-    /// Makes a folder and those above it, each durably.
-    fn make_folders(&self, folder: &Path) -> Result<(), StoreError> {
-        if folder == self.path || folder.is_dir() {
-            return Ok(());
-        }
-        if let Some(above) = folder.parent() {
-            self.make_folders(above)?;
-        }
-        match fs::create_dir(folder) {
-            Ok(()) => sync_folder(folder),
-            Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
-            Err(e) => Err(StoreError::io(folder, "creating the folder", e)),
-        }
+    /// The path of a name, in a folder that is there.
+    fn place_to_write(&self, name: &str) -> Result<PathBuf, StoreError> {
+        let path = self.place(name)?;
+        make_folders(path.parent().unwrap_or(&self.path))?;
+        Ok(path)
     }
 }
 
 impl Files for Folder {
     fn put(&self, name: &str, bytes: &[u8]) -> Result<bool, StoreError> {
-        let path = self.place(name)?;
-        let new = self.write_new(&path, bytes)?;
-        // A link fails where the name is taken, which a rename does not.
-        let linked = fs::hard_link(&new, &path);
-        fs::remove_file(&new).map_err(|e| StoreError::io(&new, "removing", e))?;
-        match linked {
-            Ok(()) => sync_folder(&path).map(|()| true),
-            Err(e) if e.kind() == ErrorKind::AlreadyExists => {
-                let found = fs::read(&path).map_err(|e| StoreError::io(&path, "reading", e))?;
-                same(&path, &found, bytes)
-            }
-            Err(e) => Err(StoreError::io(&path, "linking", e)),
+        let path = self.place_to_write(name)?;
+        if create_new(&path, bytes, Rights::Usual)? {
+            return Ok(true);
         }
+        let found = fs::read(&path).map_err(|e| StoreError::io(&path, "reading", e))?;
+        same(&path, &found, bytes)
     }
 
     fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        let path = self.place(name)?;
-        let new = self.write_new(&path, bytes)?;
-        fs::rename(&new, &path).map_err(|e| StoreError::io(&path, "renaming", e))?;
-        sync_folder(&path)
+        Ok(replace(&self.place_to_write(name)?, bytes, Rights::Usual)?)
     }
 
     fn get(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {

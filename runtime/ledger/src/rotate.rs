@@ -14,7 +14,7 @@ use crate::event::{Body, Event, KeyRotated};
 use crate::outside::{KeyFile, random_key, read_key, write_text};
 use crate::sequencer::Appended;
 use crate::store::Entry;
-use crate::store::sqlite::{beside, sync_folder};
+use crate::store::sqlite::beside;
 use crate::store_error::StoreError;
 use crate::time::Time;
 use crate::{KeyChain, Ledger, VerifierKey};
@@ -82,6 +82,5 @@ fn next_file(path: &Path) -> PathBuf {
 }
 
 fn replace(path: &Path) -> Result<(), StoreError> {
-    std::fs::rename(next_file(path), path).map_err(|e| StoreError::io(path, "renaming", e))?;
-    sync_folder(path)
+    Ok(portcullis_files::rename(&next_file(path), path)?)
 }

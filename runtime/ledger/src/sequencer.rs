@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use crate::log::check_bounds;
+use crate::ledger::check_bounds;
 use crate::rotate::KEY_ROTATED;
 use crate::store::postgres::submitted::{ANSWER, ENTRY, Seal, decode_entry, encode_answer};
 use crate::store::{Entry, HistoryAnswer, Idempotency, ReadStore, Role, Store, StoredPayload};
@@ -49,8 +49,8 @@ pub struct Commit {
     pub index: u64,
     /// The hash of its leaf.
     pub leaf_hash: Sha256,
-    /// Whether files beside the database still hold what this entry erased, because a reader had them open. They are
-    /// emptied with a later batch, or when the ledger is closed.
+    /// Whether files beside the database may still hold what this entry erased: they are emptied after the answer, as
+    /// [`Ledger::scrubbed`](crate::Ledger::scrubbed) tells. A replica is not told.
     pub scrub_pending: bool,
 }
 
@@ -77,23 +77,43 @@ pub(crate) struct Shared {
     changed: Condvar,
 }
 
-/// The newest signed checkpoint.
-#[derive(Clone, Debug)]
+/// The newest signed checkpoint, and how far what was erased is gone.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Newest {
     pub(crate) size: u64,
     pub(crate) note: String,
+    /// No caller is left.
+    pub(crate) ending: bool,
+    /// The writer is gone too.
     pub(crate) closing: bool,
+    pub(crate) scrub: Scrub,
+}
+
+/// Batches that erased something, counted: how many there were, and how many of them a step was made for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Scrub {
+    pub(crate) erased: u64,
+    /// Everything that can be done beside the writer was done.
+    pub(crate) prepared: u64,
+    /// The writer looked whether anything is left, and found nothing.
+    pub(crate) done: u64,
+    /// The writer looked, and a reader was in the way.
+    pub(crate) hindered: u64,
 }
 
 impl Shared {
     pub(crate) fn new(size: u64, note: String) -> Shared {
-        let newest = Mutex::new(Newest { size, note, closing: false });
+        let newest = Mutex::new(Newest { size, note, ..Newest::default() });
         Shared { stopped: OnceLock::new(), newest, changed: Condvar::new() }
     }
 
     /// Stops the ledger for good. The first cause stays.
     pub(crate) fn stop(&self, cause: &StoreError) {
-        let _ = self.stopped.set(cause.to_string());
+        {
+            // Not between another thread's look and its wait, which would sleep through it.
+            let _newest = self.lock();
+            let _ = self.stopped.set(cause.to_string());
+        }
         self.changed.notify_all();
     }
 
@@ -115,7 +135,7 @@ impl Shared {
 
     /// Waits until `ready`, at most for `time`, or until the ledger stops.
     pub(crate) fn wait(&self, time: Duration, ready: impl Fn(&Newest) -> bool) -> Newest {
-        let blocked = |newest: &mut Newest| !ready(newest) && self.stopped.get().is_none();
+        let blocked = |newest: &mut Newest| self.stopped.get().is_none() && !ready(newest);
         let guard = self.lock();
         let guard = match self.changed.wait_timeout_while(guard, time, blocked) {
             Ok((guard, _)) => guard,
@@ -137,7 +157,6 @@ pub(crate) struct Sequencer {
     shared: Arc<Shared>,
     seal: Seal,
     max_batch: usize,
-    scrub_pending: bool,
     /// Digests whose bytes are known to be stored.
     known: HashSet<Sha256>,
 }
@@ -154,7 +173,7 @@ impl Sequencer {
         seal: Seal,
         max_batch: usize,
     ) -> Sequencer {
-        Sequencer { store, edge, key, shared, seal, max_batch, scrub_pending: false, known: HashSet::new() }
+        Sequencer { store, edge, key, shared, seal, max_batch, known: HashSet::new() }
     }
 
     /// Runs until every sender is gone and the queue is empty. The store comes back so that it is closed last.
@@ -185,6 +204,9 @@ impl Sequencer {
                 for (job, answer) in batch.iter().zip(answers) {
                     // Who gave up waiting gets no answer; the entry is in the ledger all the same.
                     let _ = job.answer.send(answer);
+                }
+                if let Err(error) = self.scrub() {
+                    self.stop(&error);
                 }
             }
             Err(error) => {
@@ -255,16 +277,25 @@ impl Sequencer {
         if let Some(key) = next_key {
             self.key = key;
         }
-        self.shared.update(|newest| (newest.size, newest.note) = (size, note));
-        if erased || self.scrub_pending {
-            self.scrub_pending = !self.store.scrub()?;
-            for answer in &mut answers {
-                if let Ok(Appended::Committed(commit)) = answer {
-                    commit.scrub_pending = self.scrub_pending;
-                }
-            }
-        }
+        self.shared.update(|newest| {
+            (newest.size, newest.note) = (size, note);
+            newest.scrub.erased += u64::from(erased);
+        });
         Ok(answers)
+    }
+
+    /// Ends what was prepared beside this thread, where it was.
+    fn scrub(&mut self) -> Result<(), StoreError> {
+        let scrub = self.shared.newest().scrub;
+        if scrub.prepared <= scrub.done.max(scrub.hindered) {
+            return Ok(());
+        }
+        let done = self.store.scrub()?;
+        self.shared.update(|newest| {
+            let step = if done { &mut newest.scrub.done } else { &mut newest.scrub.hindered };
+            *step = scrub.prepared;
+        });
+        Ok(())
     }
 
     fn stop(&mut self, error: &StoreError) {
@@ -322,7 +353,10 @@ fn place(
         return Ok(Ok(answer));
     }
     for (question, (query, expected)) in entry.expected_history.iter().enumerate() {
-        let now = store.history(query)?;
+        let now = match store.history(query) {
+            Err(error @ StoreError::TooMuchHistory { .. }) => return Ok(Err(error)),
+            other => other?,
+        };
         if now != *expected {
             return Ok(Ok(Appended::HistoryChanged { question, now }));
         }
@@ -361,5 +395,33 @@ fn place(
     if let Some(erasure) = &entry.erases {
         erasure.parts.iter().try_for_each(|part| store.erase(erasure.index, *part))?;
     }
-    Ok(Ok(Appended::Committed(Commit { index, leaf_hash, scrub_pending: false })))
+    Ok(Ok(Appended::Committed(Commit { index, leaf_hash, scrub_pending: entry.erases.is_some() })))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    /// The stop comes between a thread's look whether it has to wait and its wait.
+    #[test]
+    fn whoever_waits_learns_of_a_stop() {
+        let shared = Shared::new(0, String::new());
+        let (looking, looks) = std::sync::mpsc::channel();
+        let start = Instant::now();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                shared.wait(Duration::from_secs(20), |_| {
+                    looking.send(()).unwrap();
+                    std::thread::sleep(Duration::from_millis(200));
+                    false
+                })
+            });
+            looks.recv().unwrap();
+            shared.stop(&StoreError::damaged("a test"));
+        });
+        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+        assert!(shared.check().is_err());
+    }
 }

@@ -6,12 +6,15 @@
 
 mod filter;
 mod history;
+pub(crate) mod pool;
 pub mod postgres;
 pub mod sqlite;
 
 use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
 
-pub use history::{HistoryAnswer, HistoryQuery};
+pub use history::{HistoryAnswer, HistoryQuery, MAX_HISTORY_ROWS};
 use jiff::Timestamp;
 use portcullis_gate::{Outcome, Sha256};
 use uuid::Uuid;
@@ -151,13 +154,14 @@ pub struct DecisionRow {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blob {
     sha256: Sha256,
-    bytes: Vec<u8>,
+    bytes: Arc<[u8]>,
 }
 
 impl Blob {
     /// Bytes to keep.
     #[must_use]
-    pub fn new(bytes: Vec<u8>) -> Blob {
+    pub fn new(bytes: impl Into<Arc<[u8]>>) -> Blob {
+        let bytes = bytes.into();
         Blob { sha256: Sha256::of(&bytes), bytes }
     }
 
@@ -291,8 +295,26 @@ pub struct Totals {
     pub idempotency: u64,
 }
 
+impl std::fmt::Display for Totals {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} events, {} nodes, {} blobs, {} payloads, {} decisions in the index, {} idempotency keys",
+            self.events, self.nodes, self.blobs, self.payloads, self.decisions, self.idempotency
+        )
+    }
+}
+
 /// Reading. Every method reads committed rows, or, between [`Store::begin`] and [`Store::commit`], the transaction's.
 pub trait ReadStore: Send {
+    /// Whether the connection still answers. Asked after an error.
+    fn is_alive(&mut self) -> bool {
+        true
+    }
+    /// Whether the connection sees later what was written until then.
+    fn is_reusable(&self) -> bool {
+        true
+    }
     /// Makes what follows, until [`ReadStore::end_snapshot`], see one state of the store.
     fn begin_snapshot(&mut self) -> Result<(), StoreError>;
     /// Ends what [`ReadStore::begin_snapshot`] began.
@@ -336,6 +358,9 @@ pub trait ReadStore: Send {
     /// Decisions, the latest index first.
     fn list(&mut self, filter: &ListFilter, limit: u32) -> Result<Vec<ListedDecision>, StoreError>;
     /// Counts decisions.
+    ///
+    /// # Errors
+    /// [`StoreError::TooMuchHistory`] too.
     fn history(&mut self, query: &HistoryQuery) -> Result<HistoryAnswer, StoreError>;
     /// Indexes, from `from` on, of decisions before a time whose payloads are not erased, in order.
     fn erasable(&mut self, before: Timestamp, from: u64, limit: u32) -> Result<Vec<u64>, StoreError>;
@@ -379,8 +404,8 @@ pub trait Store: ReadStore {
     fn commit(&mut self) -> Result<(), StoreError>;
     /// Gives up the transaction.
     fn rollback(&mut self) -> Result<(), StoreError>;
-    /// Leaves nothing of erased bytes in files of the store that are not the database. False where a reader holds them
-    /// open: it has to be asked again.
+    /// Leaves nothing of erased bytes in files of the store that are not the database, after
+    /// [`OpenReader::prepare_scrub`]. Waits for nobody: false where a reader holds them open, and it has to be asked again.
     fn scrub(&mut self) -> Result<bool, StoreError>;
     /// From now on the store writes and syncs nothing more, not even when closed.
     fn abandon(&mut self);
@@ -402,12 +427,26 @@ pub trait OpenReader: Send + Sync {
         Ok(None)
     }
 
+    /// Most time from one upkeep to the next.
+    fn tend_interval(&self) -> Duration {
+        TEND_INTERVAL
+    }
+
     /// Upkeep beside the writer, which it must not delay. Called after checkpoints were published.
     ///
     /// # Errors
     /// [`StoreError`]; the ledger stops.
     fn tend(&self) -> Result<(), StoreError>;
+
+    /// Does of a [`Store::scrub`] what can be done beside the writer, however long it takes.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the ledger stops.
+    fn prepare_scrub(&self) -> Result<(), StoreError>;
 }
+
+/// Most time from one upkeep of a store to the next.
+const TEND_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Waits for submissions of others.
 pub trait Listen: Send {
@@ -415,7 +454,7 @@ pub trait Listen: Send {
     ///
     /// # Errors
     /// [`StoreError`]: the connection is gone.
-    fn wait(&mut self, time: std::time::Duration) -> Result<bool, StoreError>;
+    fn wait(&mut self, time: Duration) -> Result<bool, StoreError>;
 }
 
 /// Which ledger it is.

@@ -38,6 +38,12 @@ pub enum StoreError {
         /// The epoch in the store.
         found: i64,
     },
+    /// The lease ended before it was renewed. Nobody else took it, and this writer does not take it back.
+    #[error("the lease of epoch {epoch} ended before it was renewed; this writer writes nothing more")]
+    Lapsed {
+        /// This writer's epoch.
+        epoch: i64,
+    },
     /// Another replica has the lease and it has not ended.
     #[error("{holder} has the lease for {remaining_ms} ms more")]
     Leased {
@@ -51,6 +57,12 @@ pub enum StoreError {
     NotTaken {
         /// How long was waited.
         waited_ms: u64,
+    },
+    /// The entry was submitted to whoever writes, and its answer is lost.
+    #[error("whether the entry is in the ledger is unknown: {cause}")]
+    Unknown {
+        /// What happened to the answer.
+        cause: String,
     },
     /// A file that is a database, but no ledger.
     #[error("{what}: not a Portcullis ledger: application id {found:#010x} instead of {expected:#010x}")]
@@ -85,12 +97,27 @@ pub enum StoreError {
     /// The database lacks events that a signed checkpoint promises: an old copy was restored.
     #[error("{}: signed for {copy} events, but the database has {size}: it is behind", path.display())]
     Behind {
-        /// The outside copy, or the checkpoint in the database.
+        /// The outside copy.
         path: PathBuf,
         /// The checkpoint's size.
         copy: u64,
         /// The database's size.
         size: u64,
+    },
+    /// A question about the past that too many decisions would have to be looked at for. Nothing was written.
+    #[error(
+        "more than {most} decisions would have to be looked at to answer a question about the past: ask for less time, or of one resource or action"
+    )]
+    TooMuchHistory {
+        /// How many are looked at.
+        most: u64,
+    },
+    /// The checkpoint in the database, which is written together with events, is not of all of them: something else wrote
+    /// there, and what it wrote will not be signed.
+    #[error("the checkpoint in the database: {problem}")]
+    StoredCheckpoint {
+        /// What is wrong.
+        problem: String,
     },
     /// The database's tree is not a continuation of a signed checkpoint.
     #[error("{}: the database does not continue the checkpoint of {size} events: {problem}", path.display())]
@@ -142,6 +169,13 @@ pub enum StoreError {
         /// What is wrong.
         problem: String,
     },
+}
+
+impl From<portcullis_files::FileError> for StoreError {
+    fn from(error: portcullis_files::FileError) -> StoreError {
+        let portcullis_files::FileError { path, phase, source } = error;
+        StoreError::Io { path, phase, source }
+    }
 }
 
 impl StoreError {

@@ -2,20 +2,26 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use portcullis_engine::Engine;
-use portcullis_gate::{Lock, Manifest, SetDefinition, Settings, Sha256};
+use portcullis_gate::{Lock, SetDefinition, Settings, Sha256};
 use portcullis_ledger::store::{Blob, Entry};
 use portcullis_ledger::{Body, Event, FormatError, Ledger, PolicyFiles, PolicySetActivated, Reader, StoreError, Time};
 use uuid::Uuid;
 
-use crate::{EvidenceFile, GateError, LOCK_FILE, MANIFEST_FILE, PolicySet, ReadFiles, SetError};
+use crate::set::Sources;
+use crate::{EvidenceFile, GateError, LOCK_FILE, MANIFEST_FILE, PolicySet, ReadFiles, SetError, SetFiles};
 
 const KIND: &str = "policy-set.activated";
 
 /// Activations looked at, at once.
 const PAGE: u32 = 64;
+
+/// Most bytes of a set's files, each counted once: they are one entry of the ledger, of which a PostgreSQL server takes less
+/// than 1 GiB.
+pub const MAX_SET_BYTES: usize = 512 * 1024 * 1024;
 
 /// Records that a set decides from here on, with all its files, unless it is the ledger's newest.
 pub(crate) fn activate(
@@ -52,10 +58,23 @@ pub(crate) fn activate(
     body.fit();
     let event = Event { id: Uuid::now_v7(), time: Time::new(Timestamp::now())?, body: Body::PolicySetActivated(body) };
     let mut entry = Entry::new(&event)?;
-    let all = [&files.manifest, &files.lock].into_iter().chain(&files.others).chain(&files.evidence);
-    entry.blobs = all.map(|bytes| Blob::new(bytes.to_vec())).collect();
+    entry.blobs = blobs(files, MAX_SET_BYTES)?;
     ledger.append(entry)?;
     Ok(())
+}
+
+/// Everything that a set was loaded from, each once.
+///
+/// # Errors
+/// [`GateError::TooLarge`]: in sum it is more than `limit` bytes.
+fn blobs(files: &SetFiles, limit: usize) -> Result<Vec<Blob>, GateError> {
+    let all = [&files.manifest, &files.lock].into_iter().chain(&files.others).chain(&files.evidence);
+    let all: BTreeMap<Sha256, &Arc<[u8]>> = all.map(|bytes| (Sha256::of(bytes), bytes)).collect();
+    let bytes = all.values().fold(0, |sum: usize, bytes| sum.saturating_add(bytes.len()));
+    if bytes > limit {
+        return Err(GateError::TooLarge { bytes, limit });
+    }
+    Ok(all.into_values().map(|bytes| Blob::new(Arc::clone(bytes))).collect())
 }
 
 /// The set that decided at `index`, loaded from the ledger's bytes.
@@ -76,19 +95,12 @@ pub(crate) fn stored_set<'r>(
     body: &PolicySetActivated,
     now: Timestamp,
     engine: &Engine,
-) -> Result<(PolicySet, Stored<'r>), NotStored> {
+) -> Result<(PolicySet, LedgerFiles<'r>), NotStored> {
     let manifest = blob(reader, "the manifest", &body.manifest_sha256)?;
     let lock = blob(reader, "the lock", &body.lock_sha256)?;
-    let definition = Manifest::parse(MANIFEST_FILE, &manifest, now).map_err(SetError::Source)?.definition;
-    let files =
-        Stored { reader, digests: digests(&definition, &Lock::parse(LOCK_FILE, &lock).map_err(SetError::Source)?) };
-    let set = PolicySet::load_recorded(
-        (Path::new(MANIFEST_FILE), &manifest),
-        (Path::new(LOCK_FILE), &lock),
-        &files,
-        now,
-        engine,
-    )?;
+    let sources = Sources::parse((Path::new(MANIFEST_FILE), &manifest), (Path::new(LOCK_FILE), &lock), now)?;
+    let files = LedgerFiles { reader, digests: digests(&sources.definition, &sources.locked) };
+    let set = PolicySet::load_recorded(sources, &files, now, engine)?;
     // Inline settings were read from the manifest; decisions name them by their digest all the same.
     let settings = set.pinned().pins.iter().filter_map(|pin| pin.settings_sha256);
     settings.map(|sha256| blob(reader, "a policy's settings", &sha256)).try_for_each(|bytes| bytes.map(drop))?;
@@ -167,12 +179,12 @@ fn digests(definition: &SetDefinition, lock: &Lock) -> BTreeMap<String, Sha256> 
 }
 
 /// Files in the ledger, by the digests that the lock gives their paths.
-pub(crate) struct Stored<'r> {
+pub(crate) struct LedgerFiles<'r> {
     reader: &'r Reader,
     digests: BTreeMap<String, Sha256>,
 }
 
-impl ReadFiles for Stored<'_> {
+impl ReadFiles for LedgerFiles<'_> {
     fn read(&self, file: &str, limit: usize) -> std::io::Result<Vec<u8>> {
         let missing = || std::io::Error::new(std::io::ErrorKind::NotFound, "not in the ledger");
         let sha256 = self.digests.get(file).ok_or_else(missing)?;
@@ -190,5 +202,27 @@ impl ReadFiles for Stored<'_> {
 
     fn resolved(&self, _: &str) -> std::io::Result<PathBuf> {
         Err(std::io::ErrorKind::Unsupported.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_files_are_one_blob_and_the_sum_is_bounded() {
+        let module: Arc<[u8]> = vec![7; 100].into();
+        let files = SetFiles {
+            manifest: Arc::from(b"manifest".as_slice()),
+            lock: Arc::from(b"lock".as_slice()),
+            others: vec![Arc::clone(&module), vec![7; 100].into(), vec![8; 10].into(), Arc::clone(&module)],
+            evidence: None,
+        };
+        let sum = 8 + 4 + 100 + 10;
+        let kept = blobs(&files, sum).unwrap();
+        assert_eq!(kept.iter().map(|blob| blob.bytes().len()).sum::<usize>(), sum);
+        let error = blobs(&files, sum - 1).unwrap_err();
+        assert!(matches!(error, GateError::TooLarge { bytes, limit } if (bytes, limit) == (sum, sum - 1)), "{error}");
+        assert_eq!(error.to_string(), "the policy set's files have 122 bytes, at most 121 are recorded");
     }
 }

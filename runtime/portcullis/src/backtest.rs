@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::masks::{key_of_this_run, mask_again};
 use crate::past::{answer, question};
-use crate::replay::{ReplayError, Stored};
+use crate::replay::{ReplayError, Stored, without_host_failures};
 use crate::{Change, DecideOptions, HistorySource, PolicySet, RequirementsChange};
 
 /// One recorded decision beside that of the candidate.
@@ -48,6 +48,9 @@ pub enum Undecided {
     Erased,
     /// The candidate masks what makes it a request: such a one would get no decision, and nothing would proceed.
     Masked,
+    /// The recorded outcome is stricter than the candidate's because the host failed then (a full disk, a clock): no policy
+    /// said so, and what it would have said is not known.
+    HostFailed,
 }
 
 /// How many decisions go from one outcome to another.
@@ -76,6 +79,8 @@ pub struct Backtest {
     pub erased: u64,
     /// Requests that the candidate would not decide, because its masks take away what makes them requests.
     pub masked: u64,
+    /// Decisions that are stricter than the candidate's only because the host failed when they were made.
+    pub host_failed: u64,
     /// Decisions in which a policy of the candidate gave no answer: they say nothing of it.
     pub faulted: u64,
     /// From the strictest recorded outcome to the most lenient.
@@ -124,8 +129,10 @@ impl<'c> Backtester<'c> {
         };
         let told = recorded.policies.iter().flat_map(|policy| policy.history.iter().cloned()).collect();
         let past: Arc<dyn History> = Arc::new(AsOf { reader: Arc::clone(&self.reader), told });
-        let options = DecideOptions { history: HistorySource::Ledger(past), ..DecideOptions::default() };
-        let again = self.candidate.decide(&request, &options);
+        let again = self.candidate.decide(&request, &DecideOptions::default(), &HistorySource::Ledger(past));
+        if again.outcome() < from && without_host_failures(&recorded).is_some_and(|others| again.outcome() >= others) {
+            return Ok(undecided(Undecided::HostFailed));
+        }
         let change = Change::between(&recorded, &again.view());
         Ok(Compared {
             id,
@@ -149,6 +156,7 @@ impl Backtest {
             let Some(to) = one.to else {
                 let count = match one.undecided {
                     Some(Undecided::Masked) => &mut backtest.masked,
+                    Some(Undecided::HostFailed) => &mut backtest.host_failed,
                     Some(Undecided::Erased) | None => &mut backtest.erased,
                 };
                 *count = count.saturating_add(1);
@@ -179,6 +187,13 @@ impl Backtest {
         }
         backtest.transitions = transitions.into_values().rev().collect();
         backtest
+    }
+
+    /// Whether it says nothing of the candidate, or not all: no decision was made again, or one in which a policy of the
+    /// candidate failed.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        self.decided == 0 || self.faulted > 0
     }
 
     /// Transitions in which decisions become more lenient.

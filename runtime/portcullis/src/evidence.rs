@@ -2,10 +2,11 @@
 //! sha256, so that bundles do not stand in each other's way and none is changed in place.
 
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use portcullis_attest::{Bundle, Claim, EvidenceError, MAX_BUNDLE_BYTES};
+use portcullis_files::Rights;
 use portcullis_gate::Sha256;
 
 use crate::module_store::{EVIDENCE_DIGITS, EVIDENCE_SUFFIX, evidence_ending};
@@ -112,13 +113,8 @@ pub fn write_evidence(module: &Path, bundle: &[u8]) -> io::Result<PathBuf> {
     };
     let path = module.with_file_name(evidence_name(file, Sha256::of(bundle)));
     // The name says the bytes: what is there already is the same, or was damaged.
-    let aside = path.with_extension(format!("new-{}", std::process::id()));
-    let mut new = File::options().write(true).create_new(true).open(&aside)?;
-    let written = new.write_all(bundle).and_then(|()| new.sync_all()).and_then(|()| std::fs::rename(&aside, &path));
-    if written.is_err() {
-        _ = std::fs::remove_file(&aside);
-    }
-    written.map(|()| path)
+    portcullis_files::replace(&path, bundle, Rights::Usual)?;
+    Ok(path)
 }
 
 /// The digits in a name of evidence about `file`.

@@ -1,29 +1,31 @@
 //! The gate: a policy set, a ledger, and the one way from a request to permission.
 
+mod admission;
+mod error;
+mod repeat;
+
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Instant;
 
 use jiff::Timestamp;
-use portcullis_engine::{Engine, EngineError, EngineOptions};
-use portcullis_gate::{Decision, Mask, Pointer, Request, RequestError, Sha256};
-use portcullis_ledger::store::{HistoryQuery as Question, Idempotency, StoredPayload};
-use portcullis_ledger::{
-    Appended, Checkpoint, Ledger, LedgerOptions, MAX_EVENT_TEXT_BYTES, MAX_RESOURCE_ID_BYTES, StoreError, keyed_digest,
-    leaf_hash, verify_inclusion,
-};
+use portcullis_engine::{Engine, EngineOptions};
+use portcullis_gate::{Decision, Mark, Mask, Request, Sha256};
+use portcullis_ledger::store::HistoryQuery as Question;
+use portcullis_ledger::{Appended, Ledger, LedgerOptions, StoreError};
+
+pub use error::{DecideError, GateError, Stopped};
+
+use admission::{Places, check_lengths};
+use repeat::repeated;
 
 use crate::past::{LedgerHistory, asked};
 use crate::record::{Kept, Place, Recorded, entry};
-use crate::{DecideOptions, HistorySource, ModuleStore, Permission, PolicySet, SetError, activation, masks};
+use crate::{DecideOptions, HistorySource, ModuleStore, Permission, PolicySet, activation, masks};
 
 /// The code of the deny where a decision could not be recorded.
 pub const LEDGER_UNAVAILABLE: &str = "portcullis.ledger-unavailable";
-
-/// How long to wait for the checkpoint of an event that was committed just now.
-const CHECKPOINT_WAIT: Duration = Duration::from_secs(5);
 
 /// Longest idempotency key, in bytes.
 pub const MAX_IDEMPOTENCY_KEY_BYTES: usize = 256;
@@ -55,86 +57,6 @@ impl Default for GateOptions {
     }
 }
 
-/// Why a gate was not opened. Without a gate there is no [`Permission`], so nothing proceeds.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum GateError {
-    /// The engine could not be set up.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// The policy set could not be opened.
-    #[error(transparent)]
-    Set(#[from] SetError),
-    /// The ledger could not be opened, or does not take the policy set.
-    #[error("the ledger: {0}")]
-    Ledger(#[from] StoreError),
-    /// The policy set's files do not fit into an event.
-    #[error("the policy set cannot be recorded: {0}")]
-    Format(#[from] portcullis_ledger::FormatError),
-}
-
-/// Why there is no decision. Nothing proceeds.
-#[derive(Debug, thiserror::Error)]
-pub enum DecideError {
-    /// Too many requests at once, or too many entries wait for the ledger. Ask again.
-    #[error("overloaded: {reason}")]
-    Overloaded {
-        /// What is full.
-        reason: String,
-    },
-    /// The idempotency key was used before for another request.
-    #[error("the idempotency key was used before for another request (event {index} of the ledger); choose a new key")]
-    Conflict {
-        /// The event of that request.
-        index: u64,
-    },
-    /// What policies count in the ledger's history changed each time that the request was decided, or the ledger holds
-    /// decisions that are later than the host's clock. Ask again.
-    #[error(
-        "each of {MAX_TRIES} times that the request was decided, the ledger had other decisions than the policies counted: \
-         ask again, and see that the clock is not behind the ledger's latest decision"
-    )]
-    Contended,
-    /// Something that the record keeps as the caller wrote it is longer than a record takes. Nothing was evaluated.
-    #[error("the {what} has {bytes} bytes, at most {limit} are recorded")]
-    TooLong {
-        /// What.
-        what: &'static str,
-        /// Its bytes.
-        bytes: usize,
-        /// How many there may be.
-        limit: usize,
-    },
-    /// With the set's masks applied, the request is none.
-    #[error("masked by the policy set, the request is malformed: {0}")]
-    Masked(RequestError),
-}
-
-impl DecideError {
-    /// Stable, for machines.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        match self {
-            DecideError::Overloaded { .. } => "portcullis.overloaded",
-            DecideError::Conflict { .. } => "portcullis.idempotency-conflict",
-            DecideError::Contended => "portcullis.contended",
-            DecideError::TooLong { .. } => "portcullis.too-long",
-            DecideError::Masked(_) => "portcullis.mask",
-        }
-    }
-}
-
-/// Why [`Gate::guard`] did not run the effect.
-#[derive(Debug, thiserror::Error)]
-pub enum Stopped {
-    /// The decision does not proceed.
-    #[error("{}", .0.outcome())]
-    Decided(Box<Recorded>),
-    /// There is no decision.
-    #[error(transparent)]
-    Undecided(#[from] DecideError),
-}
-
 /// What stands in front of a change: decides requests by a policy set, records each decision, and gives permission for
 /// those that proceed. Shared by any number of threads.
 ///
@@ -147,15 +69,16 @@ pub enum Stopped {
 /// | a place for one more request | [`DecideError::Overloaded`] |
 /// | a ledger, by choice ([`Gate::dry_run`]) | decisions, and never a [`Permission`] |
 pub struct Gate {
+    /// Held for no longer than it takes to copy or to exchange the pointer.
     active: RwLock<Arc<Active>>,
+    /// Held while a set is being recorded, so that the set which decides is the one that was recorded last.
+    activating: Mutex<()>,
     ledger: Option<Arc<Ledger>>,
     masking: Sha256,
     idempotency: Sha256,
     /// Held by the one request that is being decided anew.
     again: Mutex<()>,
-    in_flight: AtomicUsize,
-    max_in_flight: usize,
-    evaluating: Turns,
+    places: Places,
 }
 
 /// The set that decides, with what its records repeat.
@@ -193,9 +116,8 @@ impl Gate {
             masking,
             idempotency,
             again: Mutex::new(()),
-            in_flight: AtomicUsize::new(0),
-            max_in_flight,
-            evaluating: Turns::new(),
+            activating: Mutex::new(()),
+            places: Places::new(max_in_flight),
         })
     }
 
@@ -210,9 +132,8 @@ impl Gate {
             masking: once,
             idempotency: once,
             again: Mutex::new(()),
-            in_flight: AtomicUsize::new(0),
-            max_in_flight,
-            evaluating: Turns::new(),
+            activating: Mutex::new(()),
+            places: Places::new(max_in_flight),
         }
     }
 
@@ -223,15 +144,19 @@ impl Gate {
     /// [`GateError`]: the ledger does not take the set, and the one before goes on deciding.
     pub fn activate(&self, set: PolicySet) -> Result<(), GateError> {
         let next = Arc::new(Active::new(set));
-        let mut active = self.active.write().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.activating.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(ledger) = &self.ledger {
             activation::activate(ledger, &next.set, &next.data)?;
         }
-        *active = next;
+        *self.active.write().unwrap_or_else(PoisonError::into_inner) = next;
         Ok(())
     }
 
     /// Decides a request: masks, selects, evaluates, combines, records, answers.
+    ///
+    /// It blocks: until an engine's sandbox is free, while policies run, and until the decision is durable, which may take
+    /// as long as the ledger waits for its store (15 s). Call it on threads that may wait (tokio: `spawn_blocking`), with
+    /// more than 512 KiB of stack left: a guest may use as much of the calling thread's.
     ///
     /// Where policies count past decisions, the ledger is asked again as it appends, and nothing is appended where the
     /// answer is another: the request is then decided anew, with the clock's time as `now`, one such request at a time.
@@ -240,21 +165,21 @@ impl Gate {
     /// [`DecideError`]: shed, a used idempotency key, something too long to be recorded, a mask that breaks the request.
     /// Whatever else goes wrong is part of the decision, and stops it.
     pub fn decide(&self, request: Request, options: &DecideOptions) -> Result<Recorded, DecideError> {
-        let _place = InFlight::take(self)?;
-        let active = Arc::clone(&self.active.read().unwrap_or_else(PoisonError::into_inner));
+        let _place = self.places.take()?;
+        let active = self.active();
         let mut request = self.mask(request, &active.set, &options.masks)?;
         check_lengths(&request, options)?;
         if let Some(earlier) = self.earlier(&request, options)? {
             return Ok(earlier);
         }
+        let history = self.history();
         let mut turn = None;
-        let options = DecideOptions { history: self.history(), ..options.clone() };
         for tries in 1..=MAX_TRIES {
             let started = Instant::now();
-            let decision = self.evaluating.take(|| active.set.decide(&request, &options));
+            let decision = active.set.decide(&request, options, &history);
             let recorded = match &self.ledger {
                 None => Some(Recorded::of(&decision, Place::DryRun)),
-                Some(ledger) => self.record(ledger, &active, decision, started, &options)?,
+                Some(ledger) => self.record(ledger, &active, decision, started, options)?,
             };
             if let Some(mut recorded) = recorded {
                 recorded.tries = tries;
@@ -292,8 +217,13 @@ impl Gate {
 
     /// What is worth knowing about the active set's manifest although it is no error.
     #[must_use]
-    pub fn warnings(&self) -> Vec<portcullis_gate::Mark> {
-        self.active.read().unwrap_or_else(PoisonError::into_inner).set.warnings().to_vec()
+    pub fn warnings(&self) -> Vec<Mark> {
+        self.active().set.warnings().to_vec()
+    }
+
+    /// The set that decides now.
+    fn active(&self) -> Arc<Active> {
+        Arc::clone(&self.active.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn history(&self) -> HistorySource {
@@ -301,23 +231,6 @@ impl Gate {
             None => HistorySource::None,
             Some(ledger) => HistorySource::Ledger(Arc::new(LedgerHistory::new(Arc::clone(ledger)))),
         }
-    }
-
-    /// The decision that was made before under the same idempotency key. Where that cannot be told, the request is decided,
-    /// and the ledger tells when it appends.
-    fn earlier(&self, request: &Request, options: &DecideOptions) -> Result<Option<Recorded>, DecideError> {
-        let (Some(ledger), Some(key)) = (&self.ledger, self.idempotency_key(options)) else { return Ok(None) };
-        match ledger.used(&Idempotency::new(key, request.bytes())) {
-            Ok(Some(Appended::Conflict { index })) => Err(DecideError::Conflict { index }),
-            Ok(Some(Appended::Repeated { index, decision })) => {
-                Ok(repeated(ledger, index, decision, key, request).ok())
-            }
-            Ok(_) | Err(_) => Ok(None),
-        }
-    }
-
-    fn idempotency_key(&self, options: &DecideOptions) -> Option<Sha256> {
-        options.idempotency_key.as_ref().map(|key| keyed_digest(self.idempotency.as_bytes(), key.as_bytes()))
     }
 
     /// Records a decision; `None` where what it rests on is no longer so and it has to be made anew.
@@ -348,7 +261,10 @@ impl Gate {
             }
             Ok(Appended::Conflict { index }) => Err(DecideError::Conflict { index }),
             Ok(Appended::HistoryChanged { .. }) => Ok(None),
-            Err(error @ StoreError::Overloaded { .. }) => Err(DecideError::Overloaded { reason: error.to_string() }),
+            // Certainly in no ledger: whoever asks may ask again.
+            Err(error @ (StoreError::Overloaded { .. } | StoreError::NotTaken { .. })) => {
+                Err(DecideError::Overloaded { reason: error.to_string() })
+            }
             Err(error) => Ok(Some(unrecorded(decision, &error.to_string()))),
         }
     }
@@ -358,54 +274,6 @@ impl Gate {
         let masks = [set.pinned().definition.masks(), door].concat();
         masks::mask(request, &masks, &self.masking).map_err(DecideError::Masked)
     }
-}
-
-/// What an event and the bytes that are stored with it say, as the answer to a request that repeats one.
-fn repeated(
-    ledger: &Ledger,
-    index: u64,
-    decision: Option<StoredPayload>,
-    key: Sha256,
-    request: &Request,
-) -> Result<Recorded, String> {
-    proven(ledger, index).and_then(|leaf| Recorded::repeated(index, &leaf, decision, key, request))
-}
-
-/// Refuses what an event could not hold, before anything is evaluated.
-fn check_lengths(request: &Request, options: &DecideOptions) -> Result<(), DecideError> {
-    let (one, many) = (MAX_EVENT_TEXT_BYTES, MAX_RESOURCE_ID_BYTES);
-    let field = |what, at: &str, limit| {
-        let text = Pointer::new(at).ok().and_then(|pointer| request.text(&pointer).map(str::len));
-        (what, text, limit)
-    };
-    let all = [
-        ("correlation id", options.correlation_id.as_ref().map(String::len), one),
-        ("idempotency key", options.idempotency_key.as_ref().map(String::len), MAX_IDEMPOTENCY_KEY_BYTES),
-        field("action's name", "/action/name", one),
-        field("resource's type", "/resource/type", one),
-        field("resource's id", "/resource/id", many),
-    ];
-    match all.into_iter().find(|(_, bytes, limit)| bytes.is_some_and(|bytes| bytes > *limit)) {
-        Some((what, Some(bytes), limit)) => Err(DecideError::TooLong { what, bytes, limit }),
-        _ => Ok(()),
-    }
-}
-
-/// The event of that index, proven to be in the tree that this process signed: rows of the file are not believed.
-fn proven(ledger: &Ledger, index: u64) -> Result<Vec<u8>, String> {
-    let prove = || -> Result<Vec<u8>, StoreError> {
-        let reader = ledger.reader()?;
-        let missing = || StoreError::Damaged { problem: format!("event {index} is missing") };
-        let leaf = reader.with(|store| store.leaf(index))?.ok_or_else(missing)?;
-        let note = ledger.checkpoint_of(index.saturating_add(1), CHECKPOINT_WAIT)?;
-        let damaged = |problem: String| StoreError::Damaged { problem: format!("event {index}: {problem}") };
-        let checkpoint = Checkpoint::open(&note, ledger.verifier_key()).map_err(|error| damaged(error.to_string()))?;
-        let proof = reader.prove_inclusion(index, checkpoint.size())?;
-        verify_inclusion(&leaf_hash(&leaf), index, checkpoint.size(), &proof, &checkpoint.root())
-            .map_err(|error| damaged(error.to_string()))?;
-        Ok(leaf)
-    };
-    prove().map_err(|error| error.to_string())
 }
 
 /// A decision that is in no ledger: denied, whatever the policies said.
@@ -422,63 +290,8 @@ impl Active {
     }
 }
 
-/// A place among the requests that are being decided.
-struct InFlight<'g>(&'g AtomicUsize);
-
-impl<'g> InFlight<'g> {
-    fn take(gate: &'g Gate) -> Result<InFlight<'g>, DecideError> {
-        let before = gate.in_flight.fetch_add(1, Ordering::Relaxed);
-        let place = InFlight(&gate.in_flight);
-        if before >= gate.max_in_flight {
-            return Err(DecideError::Overloaded { reason: format!("{before} requests are being decided") });
-        }
-        Ok(place)
-    }
-}
-
-/// Lets so many threads evaluate at once as is of use, and the others wait: an engine has a number of sandboxes, and one
-/// evaluation more is a fault, which would be recorded as a deny.
-struct Turns {
-    free: Mutex<usize>,
-    freed: Condvar,
-}
-
-impl Turns {
-    fn new() -> Turns {
-        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-        Turns { free: Mutex::new(processors.saturating_mul(4).clamp(16, 128)), freed: Condvar::new() }
-    }
-
-    fn take<R>(&self, work: impl FnOnce() -> R) -> R {
-        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut free = self.freed.wait_while(free, |free| *free == 0).unwrap_or_else(PoisonError::into_inner);
-        *free = free.saturating_sub(1);
-        drop(free);
-        let _turn = Turn(self);
-        work()
-    }
-}
-
-/// Given back however the work ends.
-struct Turn<'t>(&'t Turns);
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        let mut free = self.0.free.lock().unwrap_or_else(PoisonError::into_inner);
-        *free = free.saturating_add(1);
-        self.0.freed.notify_one();
-    }
-}
-
-impl Drop for InFlight<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 impl std::fmt::Debug for Gate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let active = self.active.read().unwrap_or_else(PoisonError::into_inner);
-        f.debug_struct("Gate").field("set", &active.set.pinned().sha256).finish_non_exhaustive()
+        f.debug_struct("Gate").field("set", &self.active().set.pinned().sha256).finish_non_exhaustive()
     }
 }

@@ -42,10 +42,9 @@ mod history;
 mod masks;
 mod module_store;
 mod past;
-mod pinned;
-mod policy_set;
 mod record;
 mod replay;
+mod set;
 mod substitute;
 mod trial;
 mod trust;
@@ -62,9 +61,6 @@ pub use evidence::{
 pub use gate::{DecideError, Gate, GateError, GateOptions, LEDGER_UNAVAILABLE, MAX_IDEMPOTENCY_KEY_BYTES, Stopped};
 pub use history::HistorySource;
 pub use module_store::{EVIDENCE_SUFFIX, ModuleStore, ModuleStoreError, evidence_path};
-pub use policy_set::{
-    LOCK_FILE, Locked, LockedModule, MANIFEST_FILE, NotLoaded, PolicySet, ReadFiles, SetError, SetFiles,
-};
 #[cfg(unix)]
 pub use portcullis_engine::compile_worker;
 pub use portcullis_engine::{
@@ -78,6 +74,7 @@ pub use portcullis_gate::{
 pub use portcullis_ledger::{Ledger, LedgerOptions, Reader, ReplayResult, StoreError};
 pub use record::{Permission, Place, Recorded};
 pub use replay::{ReplayError, Replayed, Replayer, Stored};
+pub use set::{LOCK_FILE, Locked, LockedModule, MANIFEST_FILE, NotLoaded, PolicySet, ReadFiles, SetError, SetFiles};
 pub use substitute::{
     ChangeKind, Substituted, SubstitutedTransition, Substitution, SubstitutionExample, SubstitutionSummary, Unknowable,
     UnloadedPolicy,

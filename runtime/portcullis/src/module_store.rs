@@ -6,9 +6,10 @@
 //! ```
 
 use std::fs::{self, File};
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use portcullis_files::Rights;
 use portcullis_gate::Sha256;
 
 /// What the name of an evidence file ends with.
@@ -151,15 +152,11 @@ fn read(path: &Path, limit: usize) -> Result<Vec<u8>, ModuleStoreError> {
     Ok(bytes)
 }
 
-/// Readers see nothing, or all of it.
 fn write(path: &Path, bytes: &[u8]) -> Result<(), ModuleStoreError> {
-    let failed = |source| ModuleStoreError::Io { path: path.into(), source };
     let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(failed)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+    let written = portcullis_files::make_folders(folder);
+    let written = written.and_then(|()| portcullis_files::replace(path, bytes, Rights::Owner));
+    written.map_err(|error| ModuleStoreError::Io { path: error.path, source: error.source })
 }
 
 /// How many digits of its digest name an evidence file.

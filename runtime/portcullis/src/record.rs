@@ -71,7 +71,7 @@ pub enum Place {
 ///
 /// ```compile_fail,E0599
 /// fn forge(set: &portcullis::PolicySet, request: &portcullis::Request) {
-///     set.decide(request, &Default::default()).permission();
+///     set.decide(request, &Default::default(), &Default::default()).permission();
 /// }
 /// ```
 ///

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use portcullis_engine::Engine;
-use portcullis_gate::{DecisionView, EngineIdentity, Outcome, PolicyTrace, Request, Sha256};
+use portcullis_gate::{DecisionView, EngineIdentity, Fault, Outcome, PolicyTrace, Request, Sha256};
 use portcullis_ledger::store::StoredPayload;
 use portcullis_ledger::{Body, DecisionBody, Event, Reader, ReplayResult, RequestErased, StoreError};
 use serde::Serialize;
@@ -23,6 +23,9 @@ pub struct Replayed {
     pub index: u64,
     /// What came of it.
     pub result: ReplayResult,
+    /// Whether nothing speaks against the record: it is identical, it was erased as an event says, or it tells of a failure
+    /// of the host itself and is the same but for that.
+    pub settled: bool,
     /// The recorded outcome.
     pub outcome: Outcome,
     /// The outcome now, where it could be made again.
@@ -176,6 +179,7 @@ impl<'r> Replayer<'r> {
             id,
             index: stored.index,
             result,
+            settled: matches!(result, ReplayResult::Match | ReplayResult::Erased),
             outcome: body.outcome,
             now,
             reason,
@@ -196,18 +200,20 @@ impl<'r> Replayer<'r> {
         let now = recorded.now.parse::<Timestamp>().map_err(|error| damaged(error.to_string()))?;
         let set = self.set(body.policy_set.sha256, stored.index, now, &recorded.engine).map_err(damaged)?;
         let request = Request::parse(request, now).map_err(|error| damaged(error.to_string()))?;
-        let options = DecideOptions { history: HistorySource::recorded(&recorded), ..DecideOptions::default() };
-        let again = set.decide(&request, &options);
+        let again = set.decide(&request, &DecideOptions::default(), &HistorySource::recorded(&recorded));
         let again_view = again.view();
         let expected = comparable(recorded.clone()).map_err(|error| damaged(error.to_string()))?;
         let found = comparable(again_view.clone()).map_err(|error| damaged(error.to_string()))?;
         if expected == found {
             return Ok(done(ReplayResult::Match, Some(again.outcome()), None));
         }
-        let late: Vec<String> = timed_out(&recorded).chain(timed_out(&again_view)).collect();
-        if let Some(policy) = late.first().filter(|_| alike_but_for(&recorded, &again_view, &late)) {
-            let reason = format!("the policy {policy} ran into its limit on wall time, which no replay can repeat");
-            return Ok(done(ReplayResult::HostTimeLimit, Some(again.outcome()), Some(reason)));
+        let then: Vec<Unrepeatable> = unrepeatable(&recorded).collect();
+        let failed: Vec<Unrepeatable> = then.iter().cloned().chain(unrepeatable(&again_view)).collect();
+        if let Some(first) = failed.first().filter(|_| alike_but_for(&recorded, &again_view, &failed)) {
+            let (result, reason) = first.explained();
+            // What failed only now says nothing of the record, for or against it.
+            let settled = failed.iter().all(|one| then.iter().any(|then| then.policy == one.policy));
+            return Ok(Replayed { settled, ..done(result, Some(again.outcome()), Some(reason)) });
         }
         let reason = first_difference(&expected, &found);
         Ok(done(ReplayResult::Differs, Some(again.outcome()), Some(reason)))
@@ -257,18 +263,58 @@ fn comparable(mut view: DecisionView<'_>) -> Result<Vec<u8>, serde_json::Error> 
     serde_json::to_vec(&view)
 }
 
-/// Policies whose verdicts were cut short by the clock.
-fn timed_out<'v>(view: &'v DecisionView<'_>) -> impl Iterator<Item = String> + 'v {
-    let late =
-        view.policies.iter().filter(|policy| policy.fault.as_ref().is_some_and(|fault| fault.code == "fault.time"));
-    late.map(|policy| policy.name.to_string())
+/// A policy that gave no verdict for a reason that lies in the host.
+#[derive(Clone)]
+struct Unrepeatable {
+    policy: String,
+    fault: Fault,
+    detail: String,
+}
+
+impl Unrepeatable {
+    fn explained(&self) -> (ReplayResult, String) {
+        let policy = &self.policy;
+        match self.fault {
+            Fault::Time => (
+                ReplayResult::HostTimeLimit,
+                format!("the policy {policy} ran into its limit on wall time, which no replay can repeat"),
+            ),
+            fault => (
+                ReplayResult::HostFailure,
+                format!("cannot be repeated: host failure: the policy {policy}: {}: {}", fault.code(), self.detail),
+            ),
+        }
+    }
+}
+
+/// The policies whose verdicts are missing for a reason that lies in the host: the clock, a disk, the compiler's process.
+fn unrepeatable<'v>(view: &'v DecisionView<'_>) -> impl Iterator<Item = Unrepeatable> + 'v {
+    view.policies.iter().filter_map(|policy| {
+        let found = policy.fault.as_ref()?;
+        let fault = Fault::from_code(&found.code).filter(|fault| fault.is_of_the_host())?;
+        Some(Unrepeatable { policy: policy.name.to_string(), fault, detail: found.detail.to_string() })
+    })
+}
+
+/// The strictest outcome that a decision has without its policies that failed for a reason that lies in the host; `None`
+/// where there are none of these.
+pub(crate) fn without_host_failures(view: &DecisionView<'_>) -> Option<Outcome> {
+    let failed: Vec<Unrepeatable> = unrepeatable(view).collect();
+    if failed.is_empty() {
+        return None;
+    }
+    let others = view.findings.iter().filter(|finding| {
+        finding.policy.as_deref().is_some_and(|policy| failed.iter().all(|failed| failed.policy != policy))
+    });
+    Some(others.map(|finding| finding.outcome).max().unwrap_or(Outcome::Allow))
 }
 
 /// Whether every other policy said the same, with the same fuel, of the same request and set.
-fn alike_but_for(one: &DecisionView<'_>, other: &DecisionView<'_>, late: &[String]) -> bool {
+fn alike_but_for(one: &DecisionView<'_>, other: &DecisionView<'_>, failed: &[Unrepeatable]) -> bool {
     let others = |view: &DecisionView<'_>| -> Vec<PolicyTrace<'static>> {
         let view = view.clone().into_owned();
-        let policies = view.policies.into_iter().filter(|policy| !late.contains(&policy.name.to_string()));
+        let policies =
+            view.policies.into_iter().filter(|policy| failed.iter().all(|failed| failed.policy != *policy.name));
         // Whether a verdict decides depends on the others.
         policies.map(|policy| PolicyTrace { duration_us: None, contributes: false, ..policy }).collect()
     };
@@ -312,3 +358,6 @@ fn differing(expected: &serde_json::Value, found: &serde_json::Value, path: &mut
         _ => Some((short(expected), short(found))),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,6 +61,8 @@ pub enum Unknowable {
     HistoryAskedOtherwise,
     /// Then or now a policy ran into its limit on wall time, which nothing can repeat.
     WallTime,
+    /// Then or now the host failed (a full disk, a process that could not be started), which nothing can repeat.
+    HostFailure,
 }
 
 /// A recorded decision beside the one with the new module.
@@ -127,8 +129,7 @@ impl<'r> Substitution<'r> {
         let Ok(set) = &loaded.set else { return Ok(Substituted::Unknowable(Unknowable::SetNotInLedger)) };
         let now = recorded.now.parse::<Timestamp>().map_err(|error| damaged(error.to_string()))?;
         let request = Request::parse(request, now).map_err(|error| damaged(error.to_string()))?;
-        let options = DecideOptions { history: HistorySource::recorded(&recorded), ..DecideOptions::default() };
-        let again = set.decide(&request, &options);
+        let again = set.decide(&request, &DecideOptions::default(), &HistorySource::recorded(&recorded));
         let again = again.view();
         // The set is the same but for the module, so that the traces stand side by side.
         let pairs: Vec<(&PolicyTrace<'_>, &PolicyTrace<'_>)> = recorded
@@ -142,6 +143,15 @@ impl<'r> Substitution<'r> {
         }
         if [&recorded, &again].iter().any(|view| view.policies.iter().any(|trace| fault(trace) == Some("fault.time"))) {
             return Ok(Substituted::Unknowable(Unknowable::WallTime));
+        }
+        // A new module that needs more of the compiler than it may is a finding about it, not about the host.
+        let host = |view: &DecisionView<'_>, codes: &[&str]| {
+            view.policies.iter().filter_map(fault).any(|fault| codes.contains(&fault))
+        };
+        if host(&recorded, &["fault.host", "load.compiler", "load.compile-limit"])
+            || host(&again, &["fault.host", "load.compiler"])
+        {
+            return Ok(Substituted::Unknowable(Unknowable::HostFailure));
         }
         let other_engine = recorded.engine.configuration_sha256 != self.engine.configuration_sha256();
         let strictest = |view: &DecisionView<'_>| view.findings.first().map(|finding| finding.code.to_string());
@@ -392,6 +402,12 @@ impl SubstitutionSummary {
         summary.not_loaded = substitution.not_loaded();
         summary.problems = substitution.problems();
         summary
+    }
+
+    /// Whether it says nothing of the new module: no decision that was looked at can tell.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        self.decided == 0 && self.not_asked == 0
     }
 
     /// How many decisions become more lenient.

@@ -7,7 +7,7 @@ use portcullis_engine::{Engine, Mode, Policy};
 use portcullis_gate::{Faulted, Sha256};
 use serde::Serialize;
 
-use crate::policy_set::Folder;
+use crate::set::Folder;
 use crate::{ModuleStore, PolicySet, SetError};
 
 /// One policy of a set with its module and with another one.

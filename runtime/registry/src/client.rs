@@ -12,6 +12,7 @@ use crate::credentials::{Credentials, Keychain};
 use crate::error::RegistryError;
 use crate::http::{Answer, Ask, Origin, Transport};
 use crate::manifest::MANIFEST_MEDIA_TYPE;
+use crate::proxy::Proxy;
 use crate::token::{basic_authorization, encoded, fetch, secret_may_go_to};
 use crate::{DEFAULT_TIME_LIMIT, MAX_MANIFEST_BYTES, realm};
 
@@ -28,6 +29,8 @@ pub struct ClientOptions {
     pub roots_pem: Option<Vec<u8>>,
     /// How long one push or pull may take in all.
     pub time_limit: Duration,
+    /// The proxy to go through, but for what it leaves out.
+    pub proxy: Option<Proxy>,
 }
 
 impl Default for ClientOptions {
@@ -38,6 +41,7 @@ impl Default for ClientOptions {
             allowed_realms: Vec::new(),
             roots_pem: None,
             time_limit: DEFAULT_TIME_LIMIT,
+            proxy: None,
         }
     }
 }
@@ -127,8 +131,9 @@ impl Client {
         let host = if reference.host() == "docker.io" { "registry-1.docker.io" } else { reference.host() };
         let port = reference.port().unwrap_or(if https { 443 } else { 80 });
         let origin = Origin { https, host: host.into(), port };
+        let ClientOptions { plain_http, time_limit, proxy, .. } = &self.options;
         let transport =
-            Transport::new(origin.clone(), self.options.plain_http, self.tls.clone(), self.options.time_limit);
+            Transport::new(origin.clone(), *plain_http, self.tls.clone(), *time_limit).through(proxy.clone());
         Ok(Session { client: self, reference, actions, origin, transport, authorization: None, taken: false })
     }
 }

@@ -3,19 +3,19 @@
 use std::fmt;
 use std::io::Read as _;
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use portcullis_gate::{is_loopback, text};
 use ureq::Agent;
 use ureq::http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, LOCATION};
 use ureq::http::{HeaderMap, Method, Request, Response, Uri};
-use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+use ureq::unversioned::transport::DefaultConnector;
 
 use crate::MAX_REDIRECTS;
-use crate::address::{Reach, reach};
 use crate::error::RegistryError;
+use crate::guard::{Guard, Refused, Shared};
+use crate::proxy::{Proxy, literal};
 
 /// Scheme, host and port: what credentials belong to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +95,8 @@ pub(crate) struct Answer {
 /// Connections on behalf of one registry, for one operation.
 pub(crate) struct Transport {
     agent: Agent,
+    guard: Arc<Guard>,
+    proxy: Option<Proxy>,
     registry: Origin,
     started: Instant,
     limit: Duration,
@@ -103,12 +105,7 @@ pub(crate) struct Transport {
 impl Transport {
     /// `plain` lets http go to other machines; `tls` says which certificates are believed.
     pub fn new(registry: Origin, plain: bool, tls: ureq::tls::TlsConfig, limit: Duration) -> Transport {
-        let guard = Guard {
-            registry: registry.host.clone(),
-            machine_only: !registry.https && !plain,
-            reach: Mutex::new(None),
-            inner: DefaultResolver::default(),
-        };
+        let guard = Arc::new(Guard::new(&registry.host, !registry.https && !plain));
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -119,8 +116,13 @@ impl Transport {
             .user_agent(concat!("portcullis/", env!("CARGO_PKG_VERSION")))
             .tls_config(tls)
             .build();
-        let agent = Agent::with_parts(config, DefaultConnector::new(), guard);
-        Transport { agent, registry, started: Instant::now(), limit }
+        let agent = Agent::with_parts(config, DefaultConnector::new(), Shared(Arc::clone(&guard)));
+        Transport { agent, guard, proxy: None, registry, started: Instant::now(), limit }
+    }
+
+    /// The same through a proxy, where that is on the way.
+    pub fn through(self, proxy: Option<Proxy>) -> Transport {
+        Transport { proxy, ..self }
     }
 
     /// Sends a request and reads the answer.
@@ -181,15 +183,30 @@ impl Transport {
         if let Some(authorization) = ask.authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
+        let proxy = self.on_the_way(origin)?;
         let sent = match ask.body {
             Some(body) => request.body(body).map_err(ureq::Error::from).and_then(|request| {
-                self.agent.run(self.agent.configure_request(request).timeout_global(Some(left)).build())
+                let request = self.agent.configure_request(request).timeout_global(Some(left)).proxy(proxy);
+                self.agent.run(request.build())
             }),
             None => request.body(()).map_err(ureq::Error::from).and_then(|request| {
-                self.agent.run(self.agent.configure_request(request).timeout_global(Some(left)).build())
+                let request = self.agent.configure_request(request).timeout_global(Some(left)).proxy(proxy);
+                self.agent.run(request.build())
             }),
         };
         sent.map_err(|error| self.failed(ask, origin, error))
+    }
+
+    /// The proxy through which that place is reached. It looks up the names: what can be known of them here is looked at
+    /// here, and the guard lets the proxy's own address pass, which the user chose.
+    fn on_the_way(&self, origin: &Origin) -> Result<Option<ureq::Proxy>, RegistryError> {
+        let proxy = self.proxy.as_ref().filter(|proxy| proxy.leads_to(origin));
+        self.guard.expect_proxy(proxy.is_some());
+        let address = literal(&origin.host).map(|address| SocketAddr::new(address, origin.port));
+        if let (Some(_), Some(address)) = (proxy, address) {
+            self.guard.check(&origin.host, &[address]).map_err(RegistryError::from)?;
+        }
+        Ok(proxy.map(|proxy| proxy.inner.clone()))
     }
 
     fn read(&self, ask: &Ask<'_>, origin: &Origin, response: Response<ureq::Body>) -> Result<Answer, RegistryError> {
@@ -243,10 +260,7 @@ impl Transport {
             }
             ureq::Error::Timeout(_) => self.too_slow(ask, origin),
             ureq::Error::Other(error) => match error.downcast::<Refused>() {
-                Ok(refused) => {
-                    let Refused { host, address, reason } = *refused;
-                    RegistryError::Address { host, address: address.ip(), reason }
-                }
+                Ok(refused) => RegistryError::from(*refused),
                 Err(error) => connection(&error),
             },
             ureq::Error::Io(error) => match error.kind() {
@@ -257,6 +271,10 @@ impl Transport {
             error @ (ureq::Error::Protocol(_) | ureq::Error::LargeResponseHeader(..)) => {
                 RegistryError::Protocol { what, host, detail: shown(&error.to_string()) }
             }
+            ureq::Error::ConnectProxyFailed(reason) => match &self.proxy {
+                Some(proxy) => connection(&format_args!("through the proxy {proxy}: {reason}")),
+                None => connection(&reason),
+            },
             error => connection(&error),
         }
     }
@@ -297,78 +315,6 @@ pub(crate) fn shown(text: &str) -> String {
     text::escaped(text, MAX_SHOWN_BYTES)
 }
 
-/// Looks at every address before it is connected to, each time.
-#[derive(Debug)]
-struct Guard {
-    registry: String,
-    /// Whether the registry may only be on this machine.
-    machine_only: bool,
-    /// From where the registry can be reached, once it was.
-    reach: Mutex<Option<Reach>>,
-    inner: DefaultResolver,
-}
-
-#[derive(Debug)]
-struct Refused {
-    host: String,
-    address: SocketAddr,
-    reason: &'static str,
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is at {}, {}", self.host, self.address, self.reason)
-    }
-}
-
-impl std::error::Error for Refused {}
-
-impl Guard {
-    fn check(&self, host: &str, addresses: &[SocketAddr]) -> Result<(), Refused> {
-        let refused = |address: &SocketAddr, reason| Refused { host: host.to_owned(), address: *address, reason };
-        let is_registry = host == self.registry;
-        let mut registry = self.reach.lock().unwrap_or_else(PoisonError::into_inner);
-        // Until the registry was reached, everything else is kept as far away as can be.
-        let nearest = if is_registry { Reach::Machine } else { registry.unwrap_or(Reach::Public) };
-        let mut farthest = Reach::Machine;
-        for address in addresses {
-            let Some(reach) = reach(address.ip()) else {
-                return Err(refused(address, "which is link-local, a metadata service or reserved"));
-            };
-            if reach < nearest {
-                return Err(refused(address, "which is nearer to this machine than the registry is"));
-            }
-            if is_registry && self.machine_only && reach != Reach::Machine {
-                return Err(refused(address, "which is not this machine, and plain http is for this machine alone"));
-            }
-            farthest = farthest.max(reach);
-        }
-        if is_registry {
-            match (*registry, addresses.first()) {
-                (Some(before), Some(address)) if before != farthest => {
-                    return Err(refused(address, "and was elsewhere a moment ago"));
-                }
-                _ => *registry = Some(farthest),
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Resolver for Guard {
-    fn resolve(
-        &self,
-        uri: &Uri,
-        config: &ureq::config::Config,
-        timeout: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let addresses = self.inner.resolve(uri, config, timeout)?;
-        let host = uri.host().unwrap_or("").to_ascii_lowercase();
-        self.check(&host, &addresses).map_err(|refused| ureq::Error::Other(Box::new(refused)))?;
-        Ok(addresses)
-    }
-}
-
 /// How long a connection may take to be there.
 const CONNECT_TIME_LIMIT: Duration = Duration::from_secs(15);
 /// Most bytes of an answer's headers.
@@ -381,58 +327,6 @@ const MAX_SHOWN_BYTES: usize = 200;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn guard(machine_only: bool) -> Guard {
-        Guard { registry: "r.example".into(), machine_only, reach: Mutex::new(None), inner: DefaultResolver::default() }
-    }
-
-    fn check(guard: &Guard, host: &str, addresses: &[&str]) -> Result<(), &'static str> {
-        let addresses: Vec<SocketAddr> =
-            addresses.iter().map(|text| SocketAddr::new(text.parse().unwrap(), 443)).collect();
-        guard.check(host, &addresses).map_err(|refused| refused.reason)
-    }
-
-    const NEARER: Result<(), &str> = Err("which is nearer to this machine than the registry is");
-    const NEVER: Result<(), &str> = Err("which is link-local, a metadata service or reserved");
-
-    #[test]
-    fn a_public_registry_does_not_point_to_private_addresses() {
-        let guard = guard(false);
-        assert_eq!(check(&guard, "r.example", &["1.1.1.1"]), Ok(()));
-        assert_eq!(check(&guard, "auth.r.example", &["1.0.0.1", "2606:4700::1"]), Ok(()));
-        for near in ["127.0.0.1", "::1", "10.0.0.1", "fd00::1", "::ffff:10.0.0.1"] {
-            assert_eq!(check(&guard, "auth.r.example", &["1.0.0.1", near]), NEARER, "{near}");
-        }
-        assert_eq!(check(&guard, "auth.r.example", &["169.254.169.254"]), NEVER);
-    }
-
-    #[test]
-    fn a_private_registry_may_point_to_its_network_and_to_the_internet() {
-        let guard = guard(false);
-        assert_eq!(check(&guard, "auth.r.example", &["10.0.0.2"]), NEARER, "before the registry was reached");
-        assert_eq!(check(&guard, "r.example", &["10.0.0.1"]), Ok(()));
-        assert_eq!(check(&guard, "auth.r.example", &["10.0.0.2"]), Ok(()));
-        assert_eq!(check(&guard, "cdn.example", &["1.1.1.1"]), Ok(()));
-        assert_eq!(check(&guard, "auth.r.example", &["127.0.0.1"]), NEARER);
-        assert_eq!(check(&guard, "r.example", &["169.254.169.254"]), NEVER);
-    }
-
-    #[test]
-    fn a_registry_that_moves_between_requests_is_refused() {
-        let guard = guard(false);
-        assert_eq!(check(&guard, "r.example", &["1.1.1.1"]), Ok(()));
-        assert_eq!(check(&guard, "r.example", &["1.0.0.1"]), Ok(()));
-        assert_eq!(check(&guard, "r.example", &["10.0.0.1"]), Err("and was elsewhere a moment ago"));
-    }
-
-    #[test]
-    fn plain_http_stays_on_this_machine() {
-        let guard = guard(true);
-        let elsewhere = Err("which is not this machine, and plain http is for this machine alone");
-        assert_eq!(check(&guard, "r.example", &["10.0.0.1"]), elsewhere);
-        assert_eq!(check(&guard, "r.example", &["127.0.0.1", "1.1.1.1"]), elsewhere);
-        assert_eq!(check(&guard, "r.example", &["::1"]), Ok(()));
-    }
 
     #[test]
     fn origins_are_read_in_one_way() {

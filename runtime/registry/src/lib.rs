@@ -33,10 +33,12 @@ mod challenge;
 mod client;
 mod credentials;
 mod error;
+mod guard;
 mod helper;
 mod http;
 mod layout;
 mod manifest;
+mod proxy;
 mod realm;
 mod token;
 
@@ -45,6 +47,7 @@ pub use client::{Client, ClientOptions, Pushed};
 pub use credentials::{Credentials, Keychain, PASSWORD_VARIABLE, REGISTRY_VARIABLE, USERNAME_VARIABLE};
 pub use error::{CredentialError, ManifestError, RegistryError};
 pub use layout::{MAX_ARCHIVE_BYTES, load, save};
+pub use proxy::Proxy;
 
 /// Largest manifest or index, in bytes: what registries accept.
 pub const MAX_MANIFEST_BYTES: u64 = 4 * 1024 * 1024;
@@ -53,7 +56,7 @@ pub const MAX_CONFIG_BYTES: u64 = 1024 * 1024;
 /// Largest evidence about a module, in bytes.
 pub const MAX_EVIDENCE_BYTES: u64 = 1024 * 1024;
 /// Most evidence about a module.
-pub const MAX_EVIDENCE: usize = 16;
+pub const MAX_EVIDENCE: usize = 64;
 /// Largest answer of a token server, and of a credential helper, in bytes.
 pub const MAX_TOKEN_ANSWER_BYTES: u64 = 64 * 1024;
 /// Most redirects that one request follows.

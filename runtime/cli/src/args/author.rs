@@ -167,7 +167,7 @@ pub struct BenchArgs {
     /// Judge the requests of this ledger's decisions instead
     #[arg(long, value_name = "FILE")]
     pub ledger: Option<PathBuf>,
-    /// With --ledger: only decisions since an age (90m, 36h, 30d) or a time (RFC 3339)
+    /// With --ledger: only decisions since an age (45s, 90m, 36h, 30d, 2w) or a time (RFC 3339)
     #[arg(long, value_name = "AGE|TIME", value_parser = since, requires = "ledger")]
     pub since: Option<Timestamp>,
     /// With --ledger: decisions of the policy of this name, whatever its module was

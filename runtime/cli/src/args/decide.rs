@@ -20,7 +20,8 @@ Examples:
       --environment production
   portcullis decide --policies policies --format github checks/*.json
 
-With --format json, one payload gives one JSON object; several give one object per line, each with its `source` first. \
+With --format json, one payload gives one JSON object; several give one object per line. Each has its `source` first, and \
+subject, action, resource and environment as the request names them. \
 A payload that could not be decided has a member `error` instead of an outcome.")]
 pub struct DecideArgs {
     /// The policy set: a portcullis.toml, or the folder that holds it. Its portcullis.lock must match

@@ -6,28 +6,37 @@ use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use portcullis_gate::Outcome;
 
-use super::{LedgerArgs, ReportFormat, outcome, since};
+use super::{LedgerArgs, ReportFormat, about, outcome, since};
 
 /// What can be done with a ledger.
 #[derive(Debug, Subcommand)]
 pub enum LedgerCommand {
     /// List decisions, the latest first
+    #[command(long_about = about::<ListArgs>())]
     List(ListArgs),
     /// Show one decision
+    #[command(long_about = about::<ShowArgs>())]
     Show(ShowArgs),
     /// Check every byte: events, tree, checkpoints, blobs, indexes, pages
+    #[command(long_about = about::<VerifyArgs>())]
     Verify(VerifyArgs),
     /// Prove that a decision is in the ledger, or that the ledger only grew
+    #[command(long_about = about::<ProveArgs>())]
     Prove(ProveArgs),
     /// Write the log as tiles, with its checkpoint and public key, for other tools
+    #[command(long_about = about::<ExportArgs>())]
     Export(ExportArgs),
     /// Print the newest signed checkpoint
+    #[command(long_about = about::<CheckpointArgs>())]
     Checkpoint(CheckpointArgs),
     /// Erase what is stored of a decision's request; the log stays whole
+    #[command(long_about = about::<EraseArgs>())]
     Erase(EraseArgs),
     /// Erase the requests of all decisions older than an age
+    #[command(long_about = about::<RetainArgs>())]
     Retain(RetainArgs),
     /// Let a new key sign from here on
+    #[command(long_about = about::<RotateKeyArgs>())]
     RotateKey(RotateKeyArgs),
 }
 
@@ -36,7 +45,11 @@ pub enum LedgerCommand {
 #[command(after_help = "\
 Examples:
   portcullis ledger list
-  portcullis ledger list --outcome deny --since 7d --format json")]
+  portcullis ledger list --outcome deny --since 7d --format json
+  portcullis ledger list --environment production --subject user:alice \\
+      --correlation-id CHG-7
+
+What was erased of a decision is neither shown nor found: its subject and environment.")]
 pub struct ListArgs {
     #[command(flatten)]
     pub ledger: LedgerArgs,
@@ -55,7 +68,19 @@ pub struct ListArgs {
     /// Only on the resource of this id
     #[arg(long, value_name = "ID")]
     pub resource: Option<String>,
-    /// Only since: an age (90m, 36h, 30d) or a time (RFC 3339)
+    /// Only of this subject: its id, or TYPE:ID
+    #[arg(long, value_name = "[TYPE:]ID")]
+    pub subject: Option<String>,
+    /// Only in this environment
+    #[arg(long, value_name = "NAME")]
+    pub environment: Option<String>,
+    /// Only with a finding of this code
+    #[arg(long, value_name = "CODE")]
+    pub code: Option<String>,
+    /// Only for the change to which the caller gave this id
+    #[arg(long, value_name = "ID")]
+    pub correlation_id: Option<String>,
+    /// Only since: an age (45s, 90m, 36h, 30d, 2w) or a time (RFC 3339)
     #[arg(long, value_name = "AGE|TIME", value_parser = since)]
     pub since: Option<Timestamp>,
 }
@@ -125,7 +150,8 @@ pub struct ProveArgs {
     pub to: Option<u64>,
 }
 
-/// Writes the log in the layout of C2SP tlog-tiles: tiles, entries, the signed checkpoint, and the public key.
+/// Writes the log in the layout of C2SP tlog-tiles: tiles, entries, the signed checkpoint, and the public key that signs now.
+/// Run again into the same folder, it adds what is new.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -142,13 +168,17 @@ pub struct ExportArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  portcullis ledger checkpoint > checkpoint.txt")]
+  portcullis ledger checkpoint > checkpoint.txt
+  portcullis ledger checkpoint --keys > log.vkeys")]
 pub struct CheckpointArgs {
     #[command(flatten)]
     pub ledger: LedgerArgs,
     /// Print the public key that verifies it instead
-    #[arg(long)]
+    #[arg(long, conflicts_with = "keys")]
     pub key: bool,
+    /// Print every public key that the ledger had instead, one a line, the oldest first: `receipt verify` takes them all
+    #[arg(long)]
+    pub keys: bool,
 }
 
 /// Erases what is stored of one decision: the request, the whole decision, and the salts of their commitments. The event
@@ -180,7 +210,7 @@ Examples:
 pub struct RetainArgs {
     #[command(flatten)]
     pub ledger: LedgerArgs,
-    /// An age (90m, 36h, 30d) or a time (RFC 3339)
+    /// An age (45s, 90m, 36h, 30d, 2w) or a time (RFC 3339)
     #[arg(long, value_name = "AGE|TIME", value_parser = since)]
     pub older_than: Timestamp,
     /// Only say how many there are
@@ -191,7 +221,8 @@ pub struct RetainArgs {
 /// Makes a new key, and lets the one before hand over to it: an event that names both, and a checkpoint that both sign.
 ///
 /// No other program may have the ledger open for writing. Receipts that were issued before still verify with the public key
-/// of then; `ledger verify --key` takes any of the keys. The old key is overwritten. It could sign nothing newer.
+/// of then; `ledger checkpoint --keys` prints all of them for `receipt verify --key`, and `ledger verify --key` takes any.
+/// The old key is overwritten. It could sign nothing newer.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::{
     BenchArgs, FetchArgs, KeygenArgs, LoadArgs, PullArgs, PushArgs, ReadmeArgs, RunArgs, SaveArgs, SignArgs, TestArgs,
-    VerifySignatureArgs,
+    VerifySignatureArgs, about,
 };
 use crate::policy_build::Language;
 
@@ -14,32 +14,46 @@ use crate::policy_build::Language;
 #[derive(Debug, Subcommand)]
 pub enum PolicyCommand {
     /// Begin a policy, in the language that you like
+    #[command(long_about = about::<NewArgs>())]
     New(NewArgs),
     /// Build a policy into a component
+    #[command(long_about = about::<BuildArgs>())]
     Build(BuildArgs),
     /// Run the cases beside a policy against its component
+    #[command(long_about = about::<TestArgs>())]
     Test(TestArgs),
     /// Push a component and its evidence to a registry
+    #[command(long_about = about::<PushArgs>())]
     Push(PushArgs),
     /// Pull a component and its evidence from a registry
+    #[command(long_about = about::<PullArgs>())]
     Pull(PullArgs),
     /// Fetch the modules that a lock pins into the module store
+    #[command(long_about = about::<FetchArgs>())]
     Fetch(FetchArgs),
     /// Write the modules that a lock pins into an archive
+    #[command(long_about = about::<SaveArgs>())]
     Save(SaveArgs),
     /// Put the modules of an archive into the module store
+    #[command(long_about = about::<LoadArgs>())]
     Load(LoadArgs),
     /// Make a key that signs or reviews modules
+    #[command(long_about = about::<KeygenArgs>())]
     Keygen(KeygenArgs),
     /// Sign a module as its author
+    #[command(long_about = about::<SignArgs>())]
     Sign(SignArgs),
     /// Check who signed a module
+    #[command(long_about = about::<VerifySignatureArgs>())]
     Verify(VerifySignatureArgs),
     /// Run one policy on one request and show everything that it was given, asked and said
+    #[command(long_about = about::<RunArgs>())]
     Run(Box<RunArgs>),
     /// Measure time, fuel and memory of a policy over its cases or over recorded decisions
+    #[command(long_about = about::<BenchArgs>())]
     Bench(BenchArgs),
     /// Write into READMEs what policies describe and decide
+    #[command(long_about = about::<ReadmeArgs>())]
     Readme(ReadmeArgs),
 }
 

@@ -5,20 +5,25 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
-use super::{CacheArgs, LedgerArgs, ModuleStoreArgs, ReportFormat, since};
+use super::{CacheArgs, LedgerArgs, ModuleStoreArgs, ReportFormat, about, since};
 
 /// What can be done with receipts.
 #[derive(Debug, Subcommand)]
 pub enum ReceiptCommand {
     /// Write the receipt of a decision
+    #[command(long_about = about::<ReceiptExportArgs>())]
     Export(ReceiptExportArgs),
     /// Verify a receipt, offline
+    #[command(long_about = about::<ReceiptVerifyArgs>())]
     Verify(ReceiptVerifyArgs),
 }
 
 /// Makes recorded decisions again from the ledger alone, and compares them byte for byte, fuel included.
 ///
-/// Exits 0 where every decision is identical, and 5 where one is not or cannot be made again.
+/// Exits 0 where every decision is identical, and 5 where one is not or cannot be made again. Neither is a difference: what
+/// was erased, as an event says (with --all: a decision that is named exits 5), and a recorded failure of the host (a full
+/// disk, the limit on wall time), which nothing can repeat, where the rest is the same. --format json counts each:
+/// replayed, identical, erased, not_repeatable, different.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -36,7 +41,7 @@ pub struct ReplayArgs {
     /// Every decision
     #[arg(long)]
     pub all: bool,
-    /// With --all: only since an age (90m, 36h, 30d) or a time (RFC 3339)
+    /// With --all: only since an age (45s, 90m, 36h, 30d, 2w) or a time (RFC 3339)
     #[arg(long, value_name = "AGE|TIME", value_parser = since, requires = "all")]
     pub since: Option<Timestamp>,
     /// With --all: add an event to the ledger that says what came of it
@@ -52,7 +57,9 @@ pub struct ReplayArgs {
 
 /// Lets a candidate policy set decide what was decided, each request at its time, and shows which outcomes would change.
 ///
-/// Exits 6 where an outcome becomes more lenient, unless that is allowed.
+/// Exits 6 where an outcome becomes more lenient, unless that is allowed; 7 where no request was decided again, or a policy
+/// of the candidate failed in one, so that what it would say is not known, unless that is allowed. A request that only a
+/// failure of the host had stopped (a full disk, the limit on wall time) is counted by itself: no policy had said no to it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -68,12 +75,15 @@ pub struct BacktestArgs {
     /// The policy set to try: a portcullis.toml, or the folder that holds it. Its portcullis.lock must match
     #[arg(long, value_name = "DIR-OR-FILE")]
     pub candidate: PathBuf,
-    /// Only decisions since an age (90m, 36h, 30d) or a time (RFC 3339)
+    /// Only decisions since an age (45s, 90m, 36h, 30d, 2w) or a time (RFC 3339)
     #[arg(long, value_name = "AGE|TIME", value_parser = since)]
     pub since: Option<Timestamp>,
     /// Exit 0 although outcomes become more lenient
     #[arg(long)]
     pub allow_more_lenient: bool,
+    /// Exit 0 although nothing was compared, or a policy of the candidate failed
+    #[arg(long)]
+    pub allow_unknown: bool,
     /// How to print the table
     #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
     pub format: ReportFormat,
@@ -128,7 +138,7 @@ pub struct ReceiptExportArgs {
 Examples:
   portcullis receipt verify receipt.json --key log.vkey")]
 pub struct ReceiptVerifyArgs {
-    /// The ledger's public key: a file as `ledger export` writes it
+    /// The ledger's public key, or several, one a line: a file as `ledger export` or `ledger checkpoint --keys` writes it
     #[arg(long, value_name = "FILE")]
     pub key: PathBuf,
     /// How to print the result

@@ -6,7 +6,8 @@ use clap::Args;
 
 use super::ReportFormat;
 
-/// How registries are spoken to.
+/// How registries are spoken to. Over https, through the proxy that HTTPS_PROXY or ALL_PROXY names, but for what NO_PROXY
+/// lists.
 #[derive(Debug, Args)]
 pub struct RegistryArgs {
     /// Speak http, without encryption; to a registry on this machine it is spoken anyway. No credentials go over it to

@@ -33,7 +33,7 @@ pub struct InspectArgs {
     /// Also say what the module did in the decisions of this ledger: outcomes, codes, fuel
     #[arg(long, value_name = "FILE")]
     pub ledger: Option<PathBuf>,
-    /// With --ledger: only decisions since an age (90m, 36h, 30d) or a time (RFC 3339)
+    /// With --ledger: only decisions since an age (45s, 90m, 36h, 30d, 2w) or a time (RFC 3339)
     #[arg(long, value_name = "AGE|TIME", value_parser = since, requires = "ledger")]
     pub since: Option<Timestamp>,
     /// The module
@@ -58,7 +58,10 @@ pub enum InspectFormat {
 /// documents, limits, waivers, time and history. What NEW reads and the recorded request lacks is missing, as it would have
 /// been; where NEW asks the history otherwise, what would be decided cannot be known, and it is counted as such.
 ///
-/// Exits 0 where no decision becomes more lenient, 6 where one does, unless that is allowed; 3 where NEW is refused.
+/// Where the code differs, what NEW decides may differ although nothing else does: only --ledger tells.
+///
+/// Exits 0 where no decision becomes more lenient, 6 where one does, unless that is allowed; 3 where NEW is refused; 7 where
+/// --ledger has no decision that can tell (OLD never ran, everything was erased), unless that is allowed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -67,12 +70,13 @@ Examples:
   portcullis diff old.wasm new.wasm --policies policies --format json
 
 The members of --format json, whose names are stable: old and new (module_sha256, size_bytes, admissible, code, detail), \
-identical, changes (area, what, before, after, attention), cut, policies (with --policies), decisions (with --ledger).")]
+identical, same_code (the custom sections at most differ), changes (area, what, before, after, attention), cut, \
+policies (with --policies), decisions (with --ledger).")]
 pub struct DiffArgs {
     /// Make the decisions of this ledger again, with NEW in the place of OLD
     #[arg(long, value_name = "FILE")]
     pub ledger: Option<PathBuf>,
-    /// With --ledger: only decisions since an age (90m, 36h, 30d) or a time (RFC 3339)
+    /// With --ledger: only decisions since an age (45s, 90m, 36h, 30d, 2w) or a time (RFC 3339)
     #[arg(long, value_name = "AGE|TIME", value_parser = since, requires = "ledger")]
     pub since: Option<Timestamp>,
     /// Load NEW with the settings, documents and limits that this policy set gives OLD, and say what it reads then
@@ -81,6 +85,9 @@ pub struct DiffArgs {
     /// Exit 0 although decisions become more lenient
     #[arg(long)]
     pub allow_more_lenient: bool,
+    /// Exit 0 although the ledger has no decision that can tell
+    #[arg(long, requires = "ledger")]
+    pub allow_unknown: bool,
     /// How to print what differs
     #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
     pub format: ReportFormat,
@@ -103,6 +110,9 @@ pub struct DiffArgs {
 ///
 /// Commit the lock. What does not match it is refused. A module that a registry holds is resolved and fetched, and the lock
 /// says what its tag named. With --check nothing is asked of a network.
+///
+/// Exits 3 where a module could only fail (it is damaged, refuses its settings, traps in `configure`): nothing is written then,
+/// unless that is allowed. What a module does when it is evaluated is not tried.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -115,6 +125,9 @@ pub struct LockArgs {
     /// Write nothing; exit 1 where the lock does not match
     #[arg(long)]
     pub check: bool,
+    /// Lock modules too that can only fail: such a policy faults in every decision that concerns it
+    #[arg(long, conflicts_with = "check")]
+    pub allow_failing: bool,
     #[command(flatten)]
     pub cache: CacheArgs,
     #[command(flatten)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{LedgerArgs, ReportFormat};
+use super::{LedgerArgs, ReportFormat, about};
 
 /// Makes an Ed25519 key: the private key in FILE (PKCS #8, readable by its owner only), the public key in FILE.pub (PEM).
 /// Keys that `openssl genpkey -algorithm ed25519` makes work as well.
@@ -29,7 +29,8 @@ pub struct KeygenArgs {
 }
 
 /// Signs a module as its author: writes a sigstore bundle (DSSE, in-toto) beside it, as
-/// FILE.<16 digits of the bundle's sha256>.sigstore.json. Offline: no certificate, no transparency log.
+/// FILE.<16 digits of the bundle's sha256>.sigstore.json. Offline: no certificate, no transparency log. Exits 3 where no set
+/// could load the module: nothing is signed then.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -71,10 +72,13 @@ pub struct VerifySignatureArgs {
 #[derive(Debug, Subcommand)]
 pub enum ReviewCommand {
     /// Sign that a module may be used, exactly as its bytes are
+    #[command(long_about = about::<ApproveArgs>())]
     Approve(ApproveArgs),
     /// List the reviews beside a module, or in the ledger
+    #[command(long_about = about::<ReviewListArgs>())]
     List(ReviewListArgs),
     /// Show one review
+    #[command(long_about = about::<ReviewShowArgs>())]
     Show(ReviewShowArgs),
 }
 
@@ -85,8 +89,8 @@ pub enum ReviewCommand {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  portcullis review approve target/policies/environment.wasm --key alice.key \\
-      --reviewer alice --note SEC-77
+  portcullis review approve target/policies/environment.wasm \\
+      --key alice.key --reviewer alice --note SEC-77
   portcullis review approve environment.wasm --key alice.key \\
       --reviewer alice --no-ledger")]
 pub struct ApproveArgs {

@@ -171,7 +171,8 @@ fn push_identity(out: &mut String, decided: &Decided) {
     _ = write!(out, "\n  {FAINT}policy set {} {}", shown(&set.name), set.sha256.short());
     _ = write!(out, " · request {}", decision.request_sha256.short());
     let id = decision.id.map(|id| format!(" · decision {id}")).unwrap_or_default();
-    _ = writeln!(out, "{id}{FAINT:#}");
+    let change = decision.correlation_id.as_deref().map(|id| format!(" · correlation id {}", shown(id)));
+    _ = writeln!(out, "{id}{}{FAINT:#}", change.unwrap_or_default());
     let until = decision.valid_until.as_deref().map(|until| format!(" · holds until {}", shown(until)));
     _ = writeln!(out, "  {FAINT}decided at {}{}{FAINT:#}", shown(&decision.now), until.unwrap_or_default());
     match &decided.place {

@@ -1,5 +1,6 @@
 //! What is decided: files, standard input, and what the command line adds to them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Read};
 use std::path::{Path, PathBuf};
@@ -102,7 +103,41 @@ fn read_document(path: &str) -> Result<Document, String> {
     parse(&source.read().map_err(|undecided| undecided.message)?)
 }
 
+/// A source, with its payload where that had to be read before.
+pub struct Input {
+    source: Source,
+    read: Option<Result<Vec<u8>, Undecided>>,
+}
+
+impl Input {
+    /// Reads now what may keep this command waiting: standard input and pipes. A file can be read when its turn comes.
+    pub fn new(source: Source) -> Input {
+        let read = (!source.is_plain_file()).then(|| source.read());
+        Input { source, read }
+    }
+
+    /// What the caller calls it.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// The payload.
+    ///
+    /// # Errors
+    /// As for [`Source::read`].
+    pub fn bytes(&self) -> Result<Cow<'_, [u8]>, Undecided> {
+        match &self.read {
+            Some(read) => read.as_deref().map(Cow::Borrowed).map_err(Clone::clone),
+            None => self.source.read().map(Cow::Owned),
+        }
+    }
+}
+
 impl Source {
+    fn is_plain_file(&self) -> bool {
+        matches!(self, Source::File(path) if std::fs::metadata(path).is_ok_and(|found| found.is_file()))
+    }
+
     /// The payload, at most one byte more than a document may have.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Decisions for machines: one object for one payload; JSON Lines, each with its `source` first, for several.
+//! Decisions for machines: one object for one payload; JSON Lines for several. Each has its `source` first.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use portcullis::Place;
 use portcullis_gate::DecisionView;
 use serde::Serialize;
 
-use super::{Decided, Payload, Undecided};
+use super::{Decided, Named, Payload, Undecided};
 use crate::text::is_unprintable;
 
 /// A decision and where it is recorded.
@@ -16,6 +16,8 @@ pub struct Line<'a> {
     source: Option<&'a str>,
     #[serde(flatten)]
     decision: &'a DecisionView<'static>,
+    #[serde(flatten)]
+    named: Option<&'a Named>,
     recorded: Recorded<'a>,
 }
 
@@ -41,17 +43,22 @@ impl<'a> Line<'a> {
             Place::DryRun => Recorded::DryRun,
             Place::Nowhere { reason } => Recorded::Failed(reason),
         };
-        Line { source, decision: &decided.view, recorded }
+        Line { source, decision: &decided.view, named: decided.named.as_ref(), recorded }
     }
 }
 
 /// A payload that was not decided.
 #[derive(Serialize)]
 struct Failure<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    source: Option<&'a str>,
+    source: &'a str,
     proceed: bool,
     error: &'a Undecided,
+}
+
+impl<'a> Failure<'a> {
+    fn new(payload: &'a Payload, error: &'a Undecided) -> Failure<'a> {
+        Failure { source: &payload.source, proceed: false, error }
+    }
 }
 
 /// The decisions as JSON text. Characters that act on a terminal are written as `\u` escapes.
@@ -61,13 +68,13 @@ struct Failure<'a> {
 pub fn render(payloads: &[Payload]) -> serde_json::Result<String> {
     let text = match payloads {
         [only] => match &only.decided {
-            Ok(decided) => serde_json::to_string_pretty(&Line::new(None, decided))?,
-            Err(error) => serde_json::to_string_pretty(&Failure { source: None, proceed: false, error })?,
+            Ok(decided) => serde_json::to_string_pretty(&Line::new(Some(&only.source), decided))?,
+            Err(error) => serde_json::to_string_pretty(&Failure::new(only, error))?,
         },
         several => {
             let lines = several.iter().map(|payload| match &payload.decided {
                 Ok(decided) => serde_json::to_string(&Line::new(Some(&payload.source), decided)),
-                Err(error) => serde_json::to_string(&Failure { source: Some(&payload.source), proceed: false, error }),
+                Err(error) => serde_json::to_string(&Failure::new(payload, error)),
             });
             lines.collect::<Result<Vec<_>, _>>()?.join("\n")
         }

@@ -5,6 +5,7 @@ mod human;
 pub mod input;
 mod json;
 mod junit;
+mod named;
 pub mod words;
 
 use std::io::Write as _;
@@ -25,6 +26,7 @@ use crate::{cache, ledger, modules, report};
 
 pub use human::push_decision;
 pub use json::{Line, printable};
+pub use named::{Entity, Named};
 pub use words::asked;
 
 /// One payload and what became of it.
@@ -38,6 +40,8 @@ pub struct Payload {
 pub struct Decided {
     /// Who wants to do what to what.
     pub asked: String,
+    /// What the request names; `None` where it was erased.
+    pub named: Option<Named>,
     pub view: DecisionView<'static>,
     pub place: Place,
     /// Whether it still holds, or was a rehearsal from the start.
@@ -45,7 +49,7 @@ pub struct Decided {
 }
 
 /// Why there is no decision. Nothing proceeds.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Undecided {
     /// `request.shape`, `payload.unreadable` ...
     code: String,
@@ -63,16 +67,24 @@ const MAX_IN_FLIGHT: usize = 1024;
 /// cannot be read or parsed is reported among the others.
 pub fn run(args: &DecideArgs) -> anyhow::Result<Exit> {
     let sources = input::sources(&args.files)?;
+    if args.idempotency_key.is_some() && sources.len() > 1 {
+        return Err(report::usage(format!(
+            "--idempotency-key stands for one request, and {} payloads are named: decide them one by one",
+            sources.len()
+        )));
+    }
     let options = door_options(args)?;
+    // While the ledger is open nobody else can write to it: whoever feeds this command slowly must not hold them up.
+    let inputs: Vec<input::Input> = sources.into_iter().map(input::Input::new).collect();
     let (gate, waiting) = open(args)?;
     let waiting = Mutex::new(waiting);
-    let decide = |source: &input::Source| {
-        let decided = decide(args, &options, &gate, source);
+    let decide = |input: &input::Input| {
+        let decided = decide(args, &options, &gate, input);
         // The ledger answered.
         drop(waiting.lock().unwrap_or_else(PoisonError::into_inner).take());
-        Payload { source: source.to_string(), decided }
+        Payload { source: input.source().to_string(), decided }
     };
-    let payloads = each(&sources, args.jobs, decide);
+    let payloads = each(&inputs, args.jobs, decide);
 
     print(args.format, &payloads)?;
     let exits = payloads.iter().map(|payload| match &payload.decided {
@@ -87,11 +99,13 @@ pub fn run(args: &DecideArgs) -> anyhow::Result<Exit> {
 /// The gate that the arguments ask for, and what says why its ledger does not answer yet. What is rehearsed at another
 /// time is never recorded.
 fn open(args: &DecideArgs) -> anyhow::Result<(Gate, Option<ledger::Waiting>)> {
+    let engine = cache::engine(&args.cache)?;
     let set = {
         let _spinner = Spinner::start("compiling policies");
-        PolicySet::open_with(&args.policies, modules::store(&args.modules).ok().as_ref(), &cache::engine(&args.cache)?)
+        PolicySet::open_with(&args.policies, modules::store(&args.modules).ok().as_ref(), &engine)
             .map_err(|error| modules::manifest_first(&args.policies, error))?
     };
+    cache::warn_of_not_kept(&engine);
     warn_of_manifest(args, &set);
     if let Some(now) = args.now {
         report::warning(&format!(
@@ -109,14 +123,15 @@ fn open(args: &DecideArgs) -> anyhow::Result<(Gate, Option<ledger::Waiting>)> {
     Ok((Gate::new(set, opened, MAX_IN_FLIGHT)?, waiting))
 }
 
-fn decide(args: &DecideArgs, options: &DoorOptions, gate: &Gate, source: &input::Source) -> Result<Decided, Undecided> {
-    let bytes = source.read()?;
+fn decide(args: &DecideArgs, options: &DoorOptions, gate: &Gate, input: &input::Input) -> Result<Decided, Undecided> {
+    let bytes = input.bytes()?;
     let opened = doors::open(args.from.map(Kind::from), &bytes, options)?;
     let request = Request::parse(&opened.request, args.now.unwrap_or_else(Timestamp::now))?;
     let unnamed = options.subject.is_none() && asks_nobody(opened.kind, &request);
     if unnamed && args.format == DecisionFormat::Human {
         report::note(&format!(
-            "{source} does not say who asks, so it is recorded as asked by {}: say it with --subject TYPE:ID",
+            "{} does not say who asks, so it is recorded as asked by {}: say it with --subject TYPE:ID",
+            input.source(),
             words::asker(&request)
         ));
     }
@@ -129,7 +144,13 @@ fn decide(args: &DecideArgs, options: &DoorOptions, gate: &Gate, source: &input:
     let recorded = gate.decide(request, &options)?;
     let view = recorded.view().map_err(|error| Undecided::new("portcullis.record", error.to_string()))?;
     let holds = recorded.permission().is_some() || *recorded.place() == Place::DryRun;
-    Ok(Decided { asked: asked(recorded.request()), view: view.into_owned(), place: recorded.place().clone(), holds })
+    Ok(Decided {
+        asked: asked(recorded.request()),
+        named: Some(Named::of(recorded.request())),
+        view: view.into_owned(),
+        place: recorded.place().clone(),
+        holds,
+    })
 }
 
 /// Whether a payload of a kind that need not say who asks does not.

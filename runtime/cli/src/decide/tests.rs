@@ -155,6 +155,7 @@ fn hostile() -> Decision {
 fn payload(source: &str, decision: Decision) -> Payload {
     let decided = Decided {
         asked: asked(decision.request()),
+        named: Some(Named::of(decision.request())),
         view: decision.view().into_owned(),
         place: Place::Ledger { index: 7 },
         holds: true,
@@ -220,7 +221,13 @@ fn one_payload_is_one_object() {
         (json["policies"][0]["name"].as_str(), json["policies"][0]["fuel"].as_u64()),
         (Some("gate"), Some(1234))
     );
-    assert!(json.get("source").is_none());
+    assert_eq!(json["source"], "a.json");
+    assert_eq!(
+        serde_json::json!([json["subject"], json["action"], json["resource"], json["environment"]]),
+        serde_json::json!([
+            {"type": "user", "id": "alice"}, "deploy", {"type": "service", "id": "payment-api"}, "production"
+        ])
+    );
 
     let json: serde_json::Value = serde_json::from_str(&json::render(&[undecided()]).unwrap()).unwrap();
     assert_eq!((json["proceed"].as_bool(), json["error"]["code"].as_str()), (Some(false), Some("request.syntax")));

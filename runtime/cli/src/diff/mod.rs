@@ -28,6 +28,8 @@ struct Compared {
     new: Side,
     /// Whether both are the same bytes.
     identical: bool,
+    /// Whether both run the same: their custom sections at most differ.
+    same_code: bool,
     changes: Vec<Difference>,
     cut: Vec<Cut>,
     /// The policies of the set that was named which run the old module.
@@ -65,6 +67,7 @@ pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
         old: side(&args.old, &old),
         new: side(&args.new, &new),
         identical: found.identical,
+        same_code: found.same_code,
         changes: found.changes,
         cut: found.cut,
         policies: None,
@@ -102,11 +105,22 @@ pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
         ReportFormat::Json => printable(&serde_json::to_string_pretty(&compared)?) + "\n",
     };
     report::out(&text)?;
+    let unknown = compared.decisions.as_ref().is_some_and(SubstitutionSummary::is_unknown);
+    if unknown {
+        report::warning(
+            "no decision in this ledger tells what the new module would change: the old one was never asked there, or what it \
+             was asked cannot be decided again",
+        );
+    }
     let lenient = compared.decisions.as_ref().is_some_and(|decisions| decisions.more_lenient() > 0);
-    Ok(match (admissible, lenient && !args.allow_more_lenient) {
-        (false, _) => Exit::Refused,
-        (true, true) => Exit::MoreLenient,
-        (true, false) => Exit::Done,
+    Ok(if !admissible {
+        Exit::Refused
+    } else if lenient && !args.allow_more_lenient {
+        Exit::MoreLenient
+    } else if unknown && !compared.identical && !args.allow_unknown {
+        Exit::Unknown
+    } else {
+        Exit::Done
     })
 }
 

@@ -13,26 +13,31 @@ use crate::text::{bytes, counted, shown};
 
 /// The comparison.
 pub fn page(compared: &Compared) -> Page {
-    let Compared { old, new, identical, changes, cut, policies, decisions } = compared;
+    let Compared { old, new, identical, same_code, changes, cut, policies, decisions } = compared;
     let lenient = decisions.as_ref().map_or(0, SubstitutionSummary::more_lenient);
-    let (good, verdict, meaning) = if !new.admissible {
+    let (tone, verdict, meaning) = if !new.admissible {
         let code = new.code.unwrap_or("refused");
-        (false, "REFUSED", format!("{code}: {}", shown(new.detail.as_deref().unwrap_or(""))))
+        (Tone::Bad, "REFUSED", format!("{code}: {}", shown(new.detail.as_deref().unwrap_or(""))))
     } else if lenient > 0 {
-        (false, "MORE LENIENT", format!("{} would be more lenient with the new module", count(lenient, "decision")))
+        (Tone::Bad, "MORE LENIENT", format!("{} would be more lenient with the new module", count(lenient, "decision")))
     } else if *identical {
-        (true, "IDENTICAL", "the same bytes".to_owned())
+        (Tone::Good, "IDENTICAL", "the same bytes".to_owned())
     } else {
         let look = changes.iter().filter(|change| change.attention.is_some()).count();
-        let decided = decisions.as_ref().map(|one| {
-            let changed = one.decided.saturating_sub(one.unchanged);
-            format!("; {changed} of {} made again would change", count(one.decided, "decision"))
-        });
         let differences = counted(changes.len(), "difference", "differences");
-        (true, "DIFFERS", format!("{differences}, {look} to look at{}", decided.unwrap_or_default()))
+        let (tone, decided) = match decisions {
+            Some(one) if one.is_unknown() => (Tone::Look, "; no recorded decision tells what it would change".into()),
+            Some(one) => {
+                let changed = one.decided.saturating_sub(one.unchanged);
+                (Tone::Good, format!("; {changed} of {} made again would change", count(one.decided, "decision")))
+            }
+            None if *same_code => (Tone::Good, "; the code is the same".into()),
+            None => (Tone::Look, "; the code differs, so what it decides may differ: use --ledger".into()),
+        };
+        (tone, "DIFFERS", format!("{differences}, {look} to look at{decided}"))
     };
     let mut page = Page {
-        good,
+        tone,
         verdict: verdict.into(),
         words: meaning,
         subject: format!("old {}", side(old)),
@@ -129,6 +134,7 @@ fn recorded(page: &mut Page, decisions: &SubstitutionSummary) {
                 "the new module asks the history otherwise: what it would have been told cannot be known"
             }
             Unknowable::WallTime => "a policy ran into its limit on wall time",
+            Unknowable::HostFailure => "the host failed (a full disk, a process that could not be started)",
         };
         items.push(Item::new(Tone::Look, format!("{number} not made again: {words}")));
     }
@@ -208,6 +214,7 @@ fn examples(transition: &SubstitutedTransition) -> impl Iterator<Item = Item> + 
 fn heading(area: Area) -> &'static str {
     match area {
         Area::Admission => "Admission",
+        Area::Code => "Code",
         Area::Imports => "What it can call",
         Area::Inputs => "What it can read of a request",
         Area::Data => "Reference documents that it wants",

@@ -24,7 +24,11 @@ pub fn render(page: &Page) -> String {
     out.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
     _ = writeln!(out, "<title>{}: {}</title>", text(&page.verdict), text(&page.subject));
     _ = writeln!(out, "<style>{STYLE}</style>\n</head>\n<body>\n<main>");
-    let (class, symbol) = if page.good { ("good", "✔") } else { ("bad", "✖") };
+    let (class, symbol) = match page.tone {
+        Tone::Good => ("good", "✔"),
+        Tone::Bad => ("bad", "✖"),
+        Tone::Look | Tone::Plain => ("look", "~"),
+    };
     _ = writeln!(out, "<header class=\"{class}\">");
     _ = writeln!(out, "<h1><span>{symbol}</span> {}</h1>", text(&page.verdict));
     _ = writeln!(out, "<p>{}</p>", text(&page.words));
@@ -129,7 +133,7 @@ mod tests {
     #[test]
     fn the_style_sheet_is_the_one_that_the_policy_allows() {
         let page = Page {
-            good: true,
+            tone: Tone::Good,
             verdict: String::new(),
             words: String::new(),
             subject: String::new(),

@@ -16,7 +16,11 @@ const BAR: u32 = 24;
 /// The report for a terminal.
 pub fn render(page: &Page) -> String {
     let mut out = String::new();
-    let (style, symbol) = if page.good { (GOOD, '✔') } else { (BAD, '✖') };
+    let (style, symbol) = match page.tone {
+        Tone::Good => (GOOD, '✔'),
+        Tone::Bad => (BAD, '✖'),
+        Tone::Look | Tone::Plain => (LOOK, '~'),
+    };
     _ = writeln!(out, "{style}{symbol} {}{style:#}  {}", page.verdict, page.words);
     _ = writeln!(out, "  {}", page.subject);
     _ = writeln!(out, "  {FAINT}{}{FAINT:#}", page.digest);

@@ -3,8 +3,8 @@
 
 /// A report.
 pub struct Page {
-    /// Whether the module is admissible.
-    pub good: bool,
+    /// How the verdict is to be taken.
+    pub tone: Tone,
     /// `ADMISSIBLE`, `REFUSED`.
     pub verdict: String,
     /// What that means, or why.

@@ -23,7 +23,7 @@ pub fn page(inspected: &Inspected) -> Page {
         (None, _) => ("REFUSED", String::new()),
     };
     let mut page = Page {
-        good: report.admissible,
+        tone: if report.admissible { Tone::Good } else { Tone::Bad },
         verdict: verdict.into(),
         words: meaning,
         subject: format!("{}, {}", shown(&origin.file), bytes(report.size_bytes)),

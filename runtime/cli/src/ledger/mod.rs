@@ -1,6 +1,7 @@
 //! `portcullis ledger`: reading, verifying, proving, exporting and erasing.
 
 mod erase;
+mod holder;
 mod list;
 mod place;
 mod prove;
@@ -21,7 +22,7 @@ use portcullis_ledger::{Event, SigningKey, VerifierKey, read_signing_key};
 use uuid::Uuid;
 
 use crate::args::{LedgerArgs, LedgerCommand};
-use crate::decide::{Decided, asked};
+use crate::decide::{Decided, Named, asked};
 use crate::exit::Exit;
 use crate::progress::Spinner;
 use crate::text::shown;
@@ -33,7 +34,7 @@ pub use prove::{included, newest};
 pub use waiting::Waiting;
 
 /// How long a command waits while another one writes to the same ledger.
-const LOCK_WAIT: Duration = Duration::from_secs(20);
+pub const LOCK_WAIT: Duration = Duration::from_secs(20);
 
 /// Does what a `ledger` subcommand says.
 ///
@@ -84,7 +85,7 @@ fn open_as(args: &LedgerArgs, postgres: OpenPostgres) -> anyhow::Result<Ledger> 
         ..LedgerOptions::default()
     };
     match &place {
-        Place::File(path) => make_folder(path, args.ledger.is_none())?,
+        Place::File(path) => make_folder(path, args.named().is_none())?,
         Place::Postgres(_) => {
             for file in std::iter::once(&key).chain(&copies) {
                 let named = args.ledger_key.as_ref() == Some(file) || args.checkpoint.contains(file);
@@ -102,6 +103,9 @@ fn open_as(args: &LedgerArgs, postgres: OpenPostgres) -> anyhow::Result<Ledger> 
     opened.map_err(|error| {
         if let Some(unreachable) = unreachable(&place, &error) {
             return unreachable;
+        }
+        if let StoreError::Locked { path, .. } = &error {
+            return holder::locked(&place, path);
         }
         let help = mending(&error);
         anyhow::Error::new(error).context(format!("the ledger {place} cannot be opened; {help}"))
@@ -159,7 +163,6 @@ fn make_folder(path: &Path, make: bool) -> anyhow::Result<()> {
 /// What a person can do about a ledger that does not open.
 fn mending(error: &StoreError) -> &'static str {
     match error {
-        StoreError::Locked { .. } => "wait for the other program to end, or give it a ledger of its own",
         StoreError::Behind { .. } | StoreError::NotPrefix { .. } => {
             "it is not the file that was written last: look for that one, and do not delete the checkpoint"
         }
@@ -281,6 +284,22 @@ pub fn public_key(file: &Path) -> anyhow::Result<VerifierKey> {
     text.trim().parse().with_context(|| format!("{} is no public key of a ledger", file.display()))
 }
 
+/// The public keys in a file, one a line, as `ledger export` and `ledger checkpoint --keys` write them.
+///
+/// # Errors
+/// It cannot be read, holds no key, or something else than keys.
+pub fn public_keys(file: &Path) -> anyhow::Result<Vec<VerifierKey>> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let keys = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::parse);
+    let keys: Vec<VerifierKey> = keys
+        .collect::<Result<_, _>>()
+        .with_context(|| format!("{} is no list of public keys of a ledger", file.display()))?;
+    if keys.is_empty() {
+        bail!("{} holds no public key", file.display());
+    }
+    Ok(keys)
+}
+
 /// The id of a decision, from an id or from the index of its event.
 ///
 /// # Errors
@@ -311,8 +330,9 @@ pub fn decided(stored: &Stored) -> anyhow::Result<Option<Decided>> {
     let now = view.now.parse()?;
     let request = stored.request.as_deref().map(|bytes| Request::parse(bytes, now)).transpose()?;
     let asked = request.as_ref().map_or_else(|| of_event(&stored.event), asked);
+    let named = request.as_ref().map(Named::of);
     let place = portcullis::Place::Ledger { index: stored.index };
-    Ok(Some(Decided { asked, view: view.into_owned(), place, holds: true }))
+    Ok(Some(Decided { asked, named, view: view.into_owned(), place, holds: true }))
 }
 
 /// What an event itself says of its request.

@@ -31,8 +31,8 @@ impl Place {
     /// # Errors
     /// None is named and there is no home folder, or the URL is wrong.
     pub fn of(args: &LedgerArgs) -> anyhow::Result<Place> {
-        match &args.ledger {
-            Some(named) => Place::named(named),
+        match args.named() {
+            Some(named) => Place::named(&named),
             None => Ok(Place::File(
                 state("name one with --ledger FILE, or rehearse with --dry-run")?.join("decisions.ledger"),
             )),

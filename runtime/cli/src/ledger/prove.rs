@@ -13,8 +13,8 @@ use crate::report;
 
 /// The newest checkpoint in the ledger, and the key that signed it.
 pub fn newest(reader: &Reader) -> anyhow::Result<(String, Checkpoint, VerifierKey)> {
-    let key = reader.keys()?.current().clone();
-    let note = reader.with(|store| store.checkpoint())?.context("the ledger has no signed checkpoint yet")?;
+    let (note, chain) = reader.signed()?;
+    let (note, key) = (note.context("the ledger has no signed checkpoint yet")?, chain.current().clone());
     let checkpoint = Checkpoint::open(&note, &key)?;
     Ok((note, checkpoint, key))
 }
@@ -74,6 +74,11 @@ pub fn export(args: &ExportArgs) -> anyhow::Result<Exit> {
 
 pub fn checkpoint(args: &CheckpointArgs) -> anyhow::Result<Exit> {
     let reader = reader(&args.ledger)?;
+    if args.keys {
+        let keys: Vec<String> = reader.keys()?.keys().map(|key| format!("{key}\n")).collect();
+        report::out(&keys.concat())?;
+        return Ok(Exit::Done);
+    }
     let (note, _, key) = newest(&reader)?;
     report::out(&if args.key { format!("{key}\n") } else { note })?;
     Ok(Exit::Done)

@@ -5,13 +5,13 @@ use std::io::BufReader;
 
 use anyhow::Context as _;
 use portcullis::ModuleStore;
+use portcullis_files::{Rights, replace};
 use portcullis_inspect::InspectLimits;
 use portcullis_registry::{Artifact, MAX_CONFIG_BYTES, MAX_EVIDENCE_BYTES, MAX_MANIFEST_BYTES, Part, RegistryError};
 
 use crate::args::{FetchArgs, LoadArgs, SaveArgs};
 use crate::exit::Exit;
 use crate::modules::{self, Pinned};
-use crate::policy::push::write;
 use crate::progress::Spinner;
 use crate::report;
 use crate::text::{counted, shown};
@@ -65,7 +65,7 @@ pub fn save(args: &SaveArgs) -> anyhow::Result<Exit> {
     }
     let mut bytes = Vec::new();
     portcullis_registry::save(&artifacts, &mut bytes)?;
-    write(&args.out, &bytes)?;
+    replace(&args.out, &bytes, Rights::Usual).context("the archive cannot be written")?;
     let mut out = format!("{}: {}\n", args.out.display(), counted(artifacts.len(), "module", "modules"));
     for (name, artifact) in &artifacts {
         _ = writeln!(out, "  {} sha256:{}", shown(name), artifact.module_sha256());

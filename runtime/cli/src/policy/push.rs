@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use portcullis::{EVIDENCE_SUFFIX, evidence_path};
+use portcullis::{MAX_EVIDENCE_FILES, evidence_beside, evidence_path};
+use portcullis_attest::MAX_BUNDLE_BYTES;
+use portcullis_files::{Rights, replace};
 use portcullis_gate::{OCI_SCHEME, OciReference, Sha256};
 use portcullis_inspect::InspectLimits;
 use portcullis_registry::{Artifact, MAX_EVIDENCE, MAX_EVIDENCE_BYTES};
@@ -26,7 +28,7 @@ pub fn push(args: &PushArgs) -> anyhow::Result<Exit> {
     let (reference, annotations) = (reference(&args.reference)?, annotations(&args.annotation)?);
     let limits = InspectLimits::default();
     let module = read(&args.file, limits.module_bytes)?;
-    let evidence = evidence_beside(&args.file)?;
+    let evidence = evidence(&args.file)?;
     let artifact = Artifact::new(module, evidence, &annotations, &limits)
         .with_context(|| format!("{} was not pushed", args.file.display()))?;
     let client = modules::client(&args.registry, true)?;
@@ -66,19 +68,18 @@ pub fn push(args: &PushArgs) -> anyhow::Result<Exit> {
 /// Anything is not as it should be: then there is no new file.
 pub fn pull(args: &PullArgs) -> anyhow::Result<Exit> {
     let reference = reference(&args.reference)?;
+    if args.out.is_dir() {
+        return Err(report::usage(format!(
+            "--out {} is a folder; name a file in it",
+            shown(&args.out.display().to_string())
+        )));
+    }
     let client = modules::client(&args.registry, true)?;
     let artifact = {
         let _spinner = Spinner::start("pulling");
         client.pull(&reference, &InspectLimits::default())?
     };
-    let mut evidence = Vec::new();
-    for bytes in artifact.evidence() {
-        let path = evidence_path(&args.out, Sha256::of(bytes));
-        write(&path, bytes)?;
-        evidence.push(path);
-    }
-    // Last: where the module is, its evidence is too.
-    write(&args.out, artifact.module())?;
+    let evidence = write_all(&args.out, &artifact)?;
     let (manifest, module) = (artifact.manifest_sha256(), artifact.module_sha256());
     let evidence: Vec<String> = evidence.iter().map(|path| path.display().to_string()).collect();
     report::out(&match args.format {
@@ -107,6 +108,33 @@ pub fn pull(args: &PullArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// Writes the evidence, and last the module: where it is, its evidence is too. What is written before a failure is removed
+/// again.
+fn write_all(out: &Path, artifact: &Artifact) -> anyhow::Result<Vec<PathBuf>> {
+    let mut evidence = Vec::new();
+    let mut made = Vec::new();
+    let mut written = || {
+        for bytes in artifact.evidence() {
+            let path = evidence_path(out, Sha256::of(bytes));
+            let is_new = !path.exists();
+            replace(&path, bytes, Rights::Usual).context("the evidence cannot be written")?;
+            if is_new {
+                made.push(path.clone());
+            }
+            evidence.push(path);
+        }
+        replace(out, artifact.module(), Rights::Usual).context("the component cannot be written")
+    };
+    if let Err(error) = written() {
+        for path in made {
+            // It was written a moment ago; what cannot be removed now is named by the module that it is about.
+            _ = std::fs::remove_file(path);
+        }
+        return Err(error);
+    }
+    Ok(evidence)
+}
+
 fn reference(text: &str) -> anyhow::Result<OciReference> {
     let bare = text.strip_prefix(OCI_SCHEME).unwrap_or(text);
     bare.parse().map_err(|error| report::usage(format!("{:?} is no reference: {error}", shown(text))))
@@ -125,31 +153,18 @@ fn annotations(given: &[String]) -> anyhow::Result<BTreeMap<String, String>> {
     Ok(annotations)
 }
 
-/// The evidence beside a module: files named by the module's name and by their own digest, in the order of the names.
-fn evidence_beside(module: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
-    let folder = module.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let name = module.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let mut found: Vec<PathBuf> = Vec::new();
-    for entry in std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
-        let path = entry?.path();
-        let of = path.file_name().and_then(|file| file.to_str());
-        let of = of.and_then(|file| file.strip_prefix(&name)?.strip_prefix('.')?.strip_suffix(EVIDENCE_SUFFIX));
-        if of.is_some_and(|digits| digits.len() == 16 && digits.bytes().all(|b| b.is_ascii_hexdigit())) {
-            found.push(path);
-        }
-    }
-    found.sort();
-    if found.len() > MAX_EVIDENCE {
-        bail!("{} pieces of evidence are beside {}, more than {MAX_EVIDENCE}", found.len(), module.display());
-    }
+/// What trust rules accept of a module can be pushed with it.
+const _: () = assert!(MAX_EVIDENCE >= MAX_EVIDENCE_FILES && MAX_EVIDENCE_BYTES >= MAX_BUNDLE_BYTES as u64);
+
+/// The evidence beside a module. What trust rules would pass over is told, and not pushed.
+fn evidence(module: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
+    let found = evidence_beside(module).with_context(|| format!("the evidence of {}", module.display()))?;
     let mut evidence = Vec::new();
-    for path in found {
-        let bytes = read(&path, MAX_EVIDENCE_BYTES)?;
-        let named = evidence_path(module, Sha256::of(&bytes));
-        if named.file_name() != path.file_name() {
-            bail!("{}: its bytes are not those that its name says; nothing was pushed", path.display());
+    for file in found {
+        match file.bytes {
+            Ok(bytes) => evidence.push(bytes),
+            Err(reason) => report::warning(&format!("{} is not pushed: {}", shown(&file.name), shown(&reason))),
         }
-        evidence.push(bytes);
     }
     Ok(evidence)
 }
@@ -166,18 +181,32 @@ fn read(path: &Path, limit: u64) -> anyhow::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Readers see the old file or all of the new one.
-pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let written = || {
-        let mut builder = tempfile::Builder::new();
-        // As files are usually made; the umask takes from it.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut file = builder.tempfile_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)
-    };
-    written().map(drop).with_context(|| format!("cannot write {}", path.display()))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pull_that_fails_leaves_nothing_new() {
+        let module = crate::policy_build::sample(r#"{"name":"a.b","version":"1","inputs":[]}"#);
+        let evidence = || vec![b"{\"one\":1}".to_vec(), b"{\"two\":2}".to_vec()];
+        let artifact = Artifact::new(module, evidence(), &BTreeMap::new(), &InspectLimits::default()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let files = || {
+            let mut names: Vec<_> =
+                std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        // The module's place is taken by a folder.
+        let out = folder.path().join("a.wasm");
+        std::fs::create_dir(&out).unwrap();
+        let earlier = evidence_path(&out, Sha256::of(&evidence()[1]));
+        std::fs::write(&earlier, &evidence()[1]).unwrap();
+        let before = files();
+        assert!(write_all(&out, &artifact).is_err());
+        assert_eq!(files(), before, "what was there stays, what was written is gone");
+        std::fs::remove_dir(&out).unwrap();
+        assert_eq!(write_all(&out, &artifact).unwrap().len(), 2);
+        assert_eq!(files().len(), 3);
+    }
 }

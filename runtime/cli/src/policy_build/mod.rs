@@ -153,8 +153,5 @@ pub fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
-    let mut partial = path.to_path_buf().into_os_string();
-    partial.push(format!(".{}", std::process::id()));
-    std::fs::write(&partial, bytes)?;
-    std::fs::rename(&partial, path)
+    Ok(portcullis_files::replace(path, bytes, portcullis_files::Rights::Usual)?)
 }

@@ -1,12 +1,13 @@
 //! Keys in files.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use portcullis_attest::PrivateKey;
+use portcullis_files::{Rights, create_new};
 use portcullis_gate::{MAX_PUBLIC_KEY_BYTES, PublicKey};
 
 use crate::args::KeygenArgs;
@@ -31,8 +32,8 @@ pub fn keygen(args: &KeygenArgs) -> anyhow::Result<Exit> {
     getrandom::fill(&mut seed).map_err(|error| anyhow::anyhow!("no randomness for a key: {error}"))?;
     let key = PrivateKey::from_seed(&seed).map_err(|problem| anyhow::anyhow!("the key is {problem}"))?;
     let secret = key.to_secret_pem().map_err(|problem| anyhow::anyhow!("the key is {problem}"))?;
-    write_new(&args.out, &secret, 0o600)?;
-    write_new(&public_file, &key.public().to_pem(), 0o644)?;
+    write_new(&args.out, &secret, Rights::Owner)?;
+    write_new(&public_file, &key.public().to_pem(), Rights::Usual)?;
     report::out(&format!(
         "{}: the private key; keep it where only its owner can read it\n{}: the public key, for [keys] of a manifest\nkey {}\n",
         shown(&args.out.display().to_string()),
@@ -83,14 +84,9 @@ fn read(path: &Path, limit: u64, check: impl FnOnce(&File) -> anyhow::Result<()>
     Ok(text)
 }
 
-fn write_new(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
-    let context = || format!("cannot write {}", path.display());
-    let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
-    let mut file = match file {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            bail!("{} is there already; nothing was written", path.display());
-        }
-        file => file.with_context(context)?,
-    };
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).with_context(context)
+fn write_new(path: &Path, text: &str, rights: Rights) -> anyhow::Result<()> {
+    if create_new(path, text.as_bytes(), rights).context("the key cannot be written")? {
+        return Ok(());
+    }
+    bail!("{} is there already; nothing was written", path.display());
 }

@@ -10,14 +10,14 @@ use portcullis::{Reader, Sha256, evidence_beside, read_bundle, write_evidence};
 use portcullis_attest::{
     Bundle, Claim, Kind, MAX_NOTE_BYTES, MAX_REVIEWER_BYTES, PrivateKey, Review, review_statement,
 };
-use portcullis_gate::{MAX_INSTANCES, MAX_MEMORY_MIB, MAX_MODULE_MIB, MAX_TABLE_ELEMENTS, PublicKey};
-use portcullis_inspect::{InspectLimits, Report, inspect};
+use portcullis_gate::PublicKey;
+use portcullis_inspect::{Report, inspect};
 use portcullis_ledger::store::{Blob, Entry};
 use portcullis_ledger::{Appended, Body, Event, PolicyReviewed, Time};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{keys, module};
+use super::{keys, module, widest};
 use crate::args::{ApproveArgs, ReportFormat, ReviewCommand, ReviewListArgs, ReviewShowArgs};
 use crate::exit::Exit;
 use crate::text::{counted, shown};
@@ -55,10 +55,7 @@ fn approve(args: &ApproveArgs) -> anyhow::Result<Exit> {
     let sha256 = Sha256::of(&bytes);
     let inspected = match inspect(&bytes, &widest()) {
         Ok(report) => report,
-        Err(refusal) => {
-            report::warning(&format!("nothing was signed: no policy set could load {name}: {}", refusal.detail));
-            return Ok(Exit::Refused);
-        }
+        Err(refusal) => return Ok(super::not_signed(&name, &refusal)),
     };
     let review = Review {
         reviewer: args.reviewer.clone(),
@@ -95,17 +92,6 @@ fn is_author(file: &Path, module: Sha256, key: &PrivateKey) -> anyhow::Result<bo
         evidence.is_ok_and(|evidence| evidence.kind() == Kind::Signature)
     };
     Ok(bundles.filter_map(|found| found.bytes.ok()).any(signed))
-}
-
-/// The limits that a policy set can give a module at most.
-fn widest() -> InspectLimits {
-    InspectLimits {
-        module_bytes: MAX_MODULE_MIB.saturating_mul(1 << 20),
-        memory_bytes: MAX_MEMORY_MIB.saturating_mul(1 << 20),
-        table_elements: MAX_TABLE_ELEMENTS,
-        instances: MAX_INSTANCES,
-        ..InspectLimits::default()
-    }
 }
 
 /// What the reviewer could have seen of the module, in brief, and the digest of the whole report.

@@ -26,6 +26,9 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 pub fn sign(args: &SignArgs) -> anyhow::Result<Exit> {
     let key = keys::private(&args.key)?;
     let (bytes, name) = module(&args.file)?;
+    if let Some(refused) = super::refused(&bytes, &name) {
+        return Ok(refused);
+    }
     let sha256 = Sha256::of(&bytes);
     let bundle = Bundle::sign(signature_statement(&name, sha256, bytes.len(), Timestamp::now()), &key);
     // What would not verify is not written.

@@ -26,10 +26,38 @@ fn the_printed_check_proceeds_and_its_variants_do_not() {
         assert_eq!((json["proceed"].as_bool(), json["degraded"].as_bool()), (Some(code == 0), Some(false)));
         assert_eq!(json["policies"][0]["name"], "stage0");
         assert!(json["policies"][0]["fuel"].as_u64().unwrap() > 0);
+        assert_eq!((json["source"].as_str(), json["action"].as_str()), (Some(file), Some("execute")));
+        assert_eq!(
+            (json["resource"]["type"].as_str(), json["environment"].as_str()),
+            (Some("stage0-check"), Some("production"))
+        );
+        assert!(json["subject"]["id"].is_string(), "{json}");
         for member in ["outcome", "code", "message", "policy"] {
             assert!(json["findings"][0][member].is_string(), "{member}");
         }
     }
+}
+
+/// The request where the ledger should be named.
+#[test]
+fn a_file_that_is_no_ledger_has_nothing_made_beside_it() {
+    let site = site();
+    let names = || {
+        let entries = std::fs::read_dir(site.path()).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = names();
+    for arguments in
+        [vec!["--ledger", "pending.json", "allowed.json"], vec!["--ledger", "portcullis.toml", "allowed.json"]]
+    {
+        let run = decide(&site, &arguments);
+        assert!(run.code != 0 && run.stderr.contains("not a Portcullis ledger"), "{}{}", run.stdout, run.stderr);
+        assert_eq!(names(), before);
+    }
+    assert_eq!(site.run(&["ledger", "verify", "pending.json"]).code, 4);
+    assert_eq!(names(), before);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use super::site::{Site, built};
+use super::site::{STAGE0, STAGE0_SET, Site, built};
 
 #[test]
 fn an_admissible_module_is_described() {
@@ -65,4 +65,39 @@ fn a_policy_that_reads_the_history_is_named_as_one() {
     let without = without.to_str().unwrap();
     assert!(!site.run(&["inspect", without]).stdout.contains("ledger's history"));
     assert!(site.run(&["inspect", "--format", "json", without]).json()["history"].is_null());
+}
+
+/// Two modules that look alike and run something else are not called alike.
+#[test]
+fn a_diff_says_that_the_code_differs_and_who_can_tell_what_it_means() {
+    let site = Site::locked(STAGE0_SET);
+    site.write("check.json", STAGE0);
+    let old = "stage0-constraints.wasm";
+    let mut renamed = std::fs::read(site.path().join(old)).unwrap();
+    // A custom section more: other bytes, the same code.
+    renamed.extend([0, 3, 1, b'x', b'y']);
+    site.write("renamed.wasm", renamed);
+    site.add_module("environment-gate");
+    let other = "environment-gate.wasm";
+
+    let run = site.run(&["diff", old, "renamed.wasm"]);
+    assert!(run.code == 0 && run.stdout.starts_with("✔ DIFFERS  "), "{}", run.stdout);
+    assert!(run.stdout.contains("the code is the same"), "{}", run.stdout);
+    assert_eq!(site.run(&["diff", "--format", "json", old, "renamed.wasm"]).json()["same_code"], true);
+    let run = site.run(&["diff", old, other]);
+    assert!(run.code == 0 && run.stdout.starts_with("~ DIFFERS  "), "{}", run.stdout);
+    for words in
+        ["what it decides may differ: use --ledger", "  Code\n", "functions differ  [what it decides may differ]"]
+    {
+        assert!(run.stdout.contains(words), "{words}: {}", run.stdout);
+    }
+
+    let decide = ["decide", "--policies", ".", "--ledger", "d.ledger", "check.json"];
+    assert_eq!(site.run(&decide).code, 0);
+    let run = site.run(&["diff", other, old, "--ledger", "d.ledger"]);
+    assert!(run.code == 7 && run.stdout.starts_with("~ DIFFERS  "), "OLD never ran: {}{}", run.stdout, run.stderr);
+    assert!(run.stderr.contains("no decision in this ledger tells"), "{}", run.stderr);
+    assert_eq!(site.run(&["diff", other, old, "--ledger", "d.ledger", "--allow-unknown"]).code, 0);
+    let run = site.run(&["diff", old, "renamed.wasm", "--ledger", "d.ledger"]);
+    assert!(run.code == 0 && run.stdout.contains("0 of 1 decision made again would change"), "{}", run.stdout);
 }

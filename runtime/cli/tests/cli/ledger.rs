@@ -51,7 +51,23 @@ fn the_whole_walk() {
     assert_eq!(list[0]["outcome"], "deny");
     let only = on(&site, 0, &["ledger", "list"], &["--format", "json", "--outcome", "defer", "--since", "1h"]).json();
     assert_eq!((only.as_array().unwrap().len(), only[0]["id"].as_str()), (1, Some(&*defer)));
+    let found = |more: &[&str]| {
+        let list = on(&site, 0, &["ledger", "list"], &[&json[..], more].concat()).json();
+        list.as_array().unwrap().iter().map(|row| row["index"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    let code = list[0]["codes"][0].as_str().unwrap();
+    assert_eq!(code, "sample.stage0.role-not-allowed");
+    assert_eq!((list[0]["policy"].as_str(), list[0]["environment"].as_str()), (Some("stage0"), Some("production")));
+    assert_eq!(found(&["--code", code]), [3]);
+    assert_eq!(found(&["--environment", "production"]), [3, 2, 1]);
+    assert_eq!(found(&["--environment", "staging"]), [0; 0]);
+    let subject = list[0]["subject"]["id"].as_str().unwrap();
+    let typed = format!("{}:{subject}", list[0]["subject"]["type"].as_str().unwrap());
+    assert_eq!(found(&["--subject", subject, "--limit", "2"]), [3, 2]);
+    assert_eq!((found(&["--subject", &typed]), found(&["--subject", "nobody"])), (vec![3, 2, 1], vec![]));
     let human = on(&site, 0, &["ledger", "list"], &[]).stdout;
+    assert!(human.contains(&format!("in production, by {}", typed.replace(':', " "))), "{human}");
+    assert!(human.contains(&format!("{code} · policy stage0 · {deny}")), "{human}");
     assert!(human.contains(&*allow) && human.ends_with("3 decisions; the ledger has 4 events\n"), "{human}");
 
     let show = on(&site, 0, &["ledger", "show"], &["--format", "json", &deny]).json();
@@ -130,7 +146,9 @@ fn erased(site: &Site, allow: &str, deny: &str) {
     assert!(run.stdout.contains("event 4 says so"), "{}", run.stdout);
     let replayed = on(site, 5, &["replay"], &["--format", "json", allow]).json();
     assert_eq!(replayed["decisions"][0]["result"], "erased");
-    assert!(on(site, 5, &["replay"], &["--all"]).stdout.contains("2 of 3 identical"));
+    assert!(on(site, 0, &["replay"], &["--all"]).stdout.ends_with("2 of 3 identical, 1 erased\n"));
+    let all = on(site, 0, &["replay"], &["--all", "--format", "json"]).json();
+    assert_eq!((all["identical"].as_u64(), all["erased"].as_u64()), (Some(2), Some(1)), "{all}");
     on(site, 0, &["ledger", "verify"], &[]);
     assert!(
         on(site, 0, &["ledger", "show"], &[allow]).stdout.contains("erased by event 4: a data subject asked, PRIV-77")
@@ -149,6 +167,13 @@ fn erased(site: &Site, allow: &str, deny: &str) {
     let run = on(site, 0, &["ledger", "retain"], &older);
     assert!(run.stdout.contains("2 decisions"), "{}", run.stdout);
     on(site, 5, &["replay"], &[deny]);
+    assert!(on(site, 0, &["replay"], &["--all"]).stdout.ends_with("0 of 3 identical, 3 erased\n"));
+    // Nothing is left that a candidate could be tried on.
+    let none = on(site, 7, &["backtest"], &["--candidate", "."]);
+    assert!(none.stderr.contains("says nothing of the candidate"), "{}", none.stderr);
+    on(site, 0, &["backtest"], &["--candidate", ".", "--allow-unknown"]);
+    let list = on(site, 0, &["ledger", "list"], &[]).stdout;
+    assert!(list.matches("(erased)").count() == 3 && !list.contains(", by "), "{list}");
     assert!(on(site, 0, &["ledger", "retain"], &older).stdout.contains("nothing"));
     on(site, 0, &["ledger", "verify"], &[]);
 }
@@ -214,6 +239,12 @@ fn a_ledger_in_postgresql_is_used_like_a_file() {
     assert_eq!(site.run(&["receipt", "verify", "receipt.json", "--key", "first.vkey"]).code, 0);
     run(0, &["ledger", "rotate-key"], &[]);
     assert_ne!(run(0, &["ledger", "checkpoint"], &["--key"]).stdout, first);
+    let all = run(0, &["ledger", "checkpoint"], &["--keys"]).stdout;
+    assert!(all.starts_with(&first) && all.lines().count() == 2, "{all}");
+    site.write("all.vkeys", &all);
+    assert_eq!(site.run(&["receipt", "verify", "receipt.json", "--key", "all.vkeys"]).code, 0);
+    site.write("second.vkey", all.strip_prefix(&first).unwrap());
+    assert_eq!(site.run(&["receipt", "verify", "receipt.json", "--key", "second.vkey"]).code, 4);
     run(0, &["decide", "--policies", "."], &["allowed.json"]);
     run(0, &["ledger", "erase", "--reason", "operator"], &[&id]);
     run(0, &["ledger", "verify"], &["--key", "first.vkey"]);
@@ -251,15 +282,16 @@ fn a_backtest_shows_what_would_change() {
     let json = backtest(0, "same", &["--since", "1h"]);
     assert!(transitions(&json).iter().all(|(from, to, _)| from == to), "{json}");
     assert_eq!(json["decided"], 3);
-    let json = backtest(0, "stricter", &[]);
+    let json = backtest(7, "stricter", &[]);
     assert!(transitions(&json).contains(&("allow".into(), "deny".into(), 1)), "{json}");
     assert_eq!(json["transitions"][1]["examples"][0]["code"], "fault.fuel", "{json}");
+    backtest(0, "stricter", &["--allow-unknown"]);
     let json = backtest(6, "lenient", &[]);
     assert!(transitions(&json).contains(&("deny".into(), "warn".into(), 1)), "{json}");
     backtest(0, "lenient", &["--allow-more-lenient"]);
     let human = on(&site, 6, &["backtest"], &["--candidate", "lenient"]);
     assert!(human.stdout.contains("more lenient"), "{}", human.stdout);
-    let none = backtest(0, "lenient", &["--since", "2100-01-01T00:00:00Z"]);
+    let none = backtest(7, "lenient", &["--since", "2100-01-01T00:00:00Z"]);
     assert_eq!(none["decided"], 0);
 }
 
@@ -284,6 +316,16 @@ fn the_ledger_is_in_the_state_folder_where_none_is_named() {
     assert!(site.path().join("home/.local/state/portcullis/decisions.ledger").is_file());
     assert_eq!(site.run(&["ledger", "verify"]).code, 0);
     assert_eq!(site.run(&["replay", "--all"]).code, 0);
+}
+
+#[test]
+fn the_callers_id_for_a_change_is_shown_and_found() {
+    let site = site();
+    decide(&site, &["--correlation-id", "CHG-7", "allowed.json"]);
+    decide(&site, &["--correlation-id", "CHG-8", "allowed.json"]);
+    let list = on(&site, 0, &["ledger", "list"], &["--correlation-id", "CHG-7"]).stdout;
+    assert!(list.contains("correlation id CHG-7") && list.contains("1 decision;"), "{list}");
+    assert!(on(&site, 0, &["audit"], &["1"]).stdout.contains("correlation id CHG-7"));
 }
 
 #[test]

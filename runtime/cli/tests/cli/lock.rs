@@ -1,4 +1,4 @@
-use super::site::{STAGE0, STAGE0_SET, Site};
+use super::site::{STAGE0, STAGE0_SET, Site, built};
 
 #[test]
 fn a_lock_is_written_once_and_matches() {
@@ -71,4 +71,54 @@ fn a_wrong_manifest_shows_its_line_and_how_to_mend_it() {
         );
         assert!(!run.stderr.contains('\u{1b}'), "colour without a terminal");
     }
+}
+
+/// What every decision would fail on is not locked, unless that is asked for.
+#[test]
+fn a_module_that_can_only_fail_is_not_locked() {
+    let site = Site::locked(STAGE0_SET);
+    site.write("check.json", STAGE0);
+    let lock = site.read("portcullis.lock");
+    let whole = std::fs::read(built("stage0-constraints")).unwrap();
+    let unknown_setting = format!("{STAGE0_SET}settings = {{ nonsense = 1 }}\n");
+    for (what, module, manifest, code) in [
+        ("truncated", &whole[..whole.len() / 2], STAGE0_SET, "load."),
+        ("no module", b"#!/bin/sh\n", STAGE0_SET, "load.format"),
+        ("wrong settings", &whole, &unknown_setting, "load.settings"),
+    ] {
+        site.write("stage0-constraints.wasm", module);
+        site.write("portcullis.toml", manifest);
+        let run = site.run(&["lock", "--policies", "."]);
+        assert_eq!((run.code, run.stdout.as_str()), (3, ""), "{what}: {}{}", run.stdout, run.stderr);
+        let says = |text: &str| assert!(run.stderr.contains(text), "{what}: {}", run.stderr);
+        says(code);
+        says("--allow-failing");
+        assert_eq!(site.read("portcullis.lock"), lock, "{what}: nothing is written");
+
+        let run = site.run(&["lock", "--policies", ".", "--allow-failing"]);
+        assert_eq!(run.code, 0, "{what}: {}", run.stderr);
+        assert_ne!(site.read("portcullis.lock"), lock, "{what}");
+        assert!(run.stderr.contains("it will fail in every decision"), "{what}: {}", run.stderr);
+        assert_eq!(site.run(&["decide", "--policies", ".", "check.json"]).code, 23, "{what}");
+        site.write("portcullis.lock", &lock);
+    }
+}
+
+/// What a module does when it is evaluated is not tried: such a set locks, and its policy faults.
+#[test]
+fn a_module_that_fails_only_when_it_is_evaluated_is_locked() {
+    let site = Site::new();
+    site.add_module("runaway");
+    site.write("portcullis.toml", STAGE0_SET.replace("stage0-constraints.wasm", "runaway.wasm"));
+    let run = site.run(&["lock", "--policies", "."]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+}
+
+#[test]
+fn a_set_without_policies_is_locked_with_a_warning() {
+    let site = Site::new();
+    site.write("portcullis.toml", "portcullis = 1\nname = \"none\"\n");
+    let run = site.run(&["lock", "--policies", "."]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stderr.contains("the set has no policies: every request is denied"), "{}", run.stderr);
 }

@@ -11,6 +11,7 @@
 
 mod author;
 mod decide;
+mod host;
 mod inspect;
 mod ledger;
 mod lock;

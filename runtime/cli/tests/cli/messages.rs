@@ -139,7 +139,7 @@ fn what_is_not_sound_is_told_in_words_and_with_the_key_that_was_expected() {
     })
     .unwrap();
     let text = says(&site, 4, &["ledger", "verify", "d.ledger", "--key", "other.vkey"]);
-    check(&text, &["the one in other.vkey", "(checkpoint)"], &["Checkpoint"]);
+    check(&text, &["the one in other.vkey", "✖ the ledger's key: ", "(checkpoint)"], &["Checkpoint meta"]);
     let mut bytes = std::fs::read(site.path().join("d.ledger")).unwrap();
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
@@ -165,6 +165,8 @@ fn events_that_were_cut_off_do_not_continue_their_checkpoint() {
     db.execute_batch("DELETE FROM events WHERE no = 2").unwrap();
     drop(db);
     check(&says(&site, 4, &audit), &["✖ the ledger continues the checkpoint"], &["✔ the ledger continues"]);
+    let verified = says(&site, 4, &["ledger", "verify", "d.ledger"]);
+    check(&verified, &["✖ the tables: they have ", "decisions in the index", "(gap)"], &["Totals {", "Gap the"]);
 }
 
 /// `.. | head` ends what lists; a decision that nobody could read is an error.

@@ -142,3 +142,14 @@ fn a_new_policy_is_refused_where_it_could_harm_or_not_work() {
     let twice = site.run(&["policy", "new", "a", "--lang", "c"]);
     assert_eq!(twice.code, 1, "{}", twice.stderr);
 }
+
+#[test]
+fn a_pull_into_a_folder_is_refused_before_anything_is_asked() {
+    let site = Site::new();
+    let run = site.run(&["policy", "pull", "registry.invalid/rules:1", "--out", "."]);
+    assert!(run.code == 2 && run.stderr.contains("--out . is a folder"), "{}", run.stderr);
+    assert_eq!(
+        std::fs::read_dir(site.path()).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_file()).count(),
+        0
+    );
+}

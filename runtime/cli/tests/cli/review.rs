@@ -199,9 +199,7 @@ fn a_policy_set_says_what_the_new_module_reads_with_its_settings() {
 #[test]
 fn a_browser_shows_a_hostile_module_and_runs_nothing() {
     let Some(browser) = chromium() else {
-        eprintln!(
-            "SKIPPED: there is no Chromium here, so no browser has shown the report (Debian: apt-get install chromium)"
-        );
+        portcullis_skip::skip("chromium", "no browser has shown a report: apt-get install chromium");
         return;
     };
     let site = Site::new();

@@ -59,6 +59,10 @@ impl Site {
         std::fs::read_to_string(self.path().join(name)).unwrap()
     }
 
+    pub fn read_bytes(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.path().join(name)).unwrap()
+    }
+
     /// Copies a component that `make policies` built.
     pub fn add_module(&self, name: &str) {
         std::fs::copy(built(name), self.path().join(format!("{name}.wasm"))).unwrap();

@@ -354,3 +354,19 @@ fn what_no_set_could_load_is_not_approved() {
     assert!(alone.code == 0 && !site.path().join("home").exists(), "{}", alone.stderr);
     assert_eq!(evidence(&site).len(), 1);
 }
+
+/// A signature says that someone answers for a module: not for what no set could load.
+#[test]
+fn what_no_set_could_load_is_not_signed() {
+    let site = site();
+    site.write("request.wasm", STAGE0);
+    site.write("core.wasm", b"\0asm\x01\0\0\0");
+    for file in ["request.wasm", "core.wasm"] {
+        let run = site.run(&["policy", "sign", file, "--key", "keys/release"]);
+        assert_eq!((run.code, run.stdout.as_str()), (3, ""), "{}", run.stderr);
+        assert!(run.stderr.contains("nothing was signed: no policy set could load"), "{}", run.stderr);
+    }
+    let evidence =
+        |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().path().to_string_lossy().contains("sigstore");
+    assert!(!std::fs::read_dir(site.path()).unwrap().any(evidence));
+}

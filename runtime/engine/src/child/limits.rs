@@ -55,9 +55,9 @@ const MIN_MEMORY_BYTES: u64 = 64 << 20;
 /// A day: longer waits are none.
 const MAX_WALL_S: u64 = 86_400;
 
-/// `configure` runs up to three times while a module is loaded (for the snapshot, without it, and to compare the two), and
-/// `evaluate` twice.
+/// `configure` runs twice while a module is loaded (for the snapshot, and to compare it with the module), and `evaluate` twice,
+/// each with the time of both.
 fn guest_s(limits: &Limits) -> u64 {
-    let ms = limits.configure_time_ms.saturating_mul(3).saturating_add(limits.time_ms.saturating_mul(2));
+    let ms = limits.configure_time_ms.saturating_mul(4).saturating_add(limits.time_ms.saturating_mul(2));
     ms.div_ceil(1000)
 }

@@ -6,13 +6,14 @@
 //! | | |
 //! |---|---|
 //! | started | without a shell, without an environment, in `/`, in a process group of its own, at a lower priority |
-//! | has | a socket (its order, its answer), one file without a name (the cache entry), a pipe for complaints of bounded size |
+//! | has | a socket (its order, its answer), one file without a name, in memory (the code), a pipe for complaints of bounded size |
 //! | limited in | CPU time, private memory, file size, descriptors, core files: by the parent before it sends a byte (Linux), and by the child before it reads the module |
 //! | given up by itself | inherited descriptors, files, network, signals to others (Landlock), every system call that compiling does not need (seccomp), on Linux as far as the kernel has them |
 //! | killed | with its whole group, at the deadline, at the first malformed byte, when the answer is there, when the parent dies |
 //!
-//! What the child answers is judged as foreign: a bounded text, a fault of the closed list, and an entry that counts only
-//! with the authentication code under its own key (see [`crate::cache`]).
+//! What the child answers is judged as foreign: a bounded text, a fault of the closed list, and code that counts only
+//! with the authentication code under a key made for this order. What is kept in the cache, the parent writes (see
+//! [`crate::cache`]).
 //!
 //! What this does not do: the code that comes back runs in the embedding process, in its sandboxes. A module that took the
 //! compiler over could hand back code that does anything; the child bounds what compiling costs and confines what
@@ -41,6 +42,18 @@ pub use limits::CompileLimits;
 pub(crate) use nowhere::{Compiler, compile};
 #[cfg(unix)]
 pub(crate) use parent::{Compiler, compile};
+
+/// What a child makes of a module.
+#[derive(Clone, Copy)]
+pub(crate) enum Work<'a> {
+    /// The code that `configure` runs in; without any settings.
+    Prepare,
+    /// The policy, with its settings; from `code`, which an earlier child prepared and which is authentic, where there is any.
+    Bind {
+        /// What [`Work::Prepare`] made.
+        code: Option<&'a [u8]>,
+    },
+}
 
 /// Where modules are configured and compiled.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

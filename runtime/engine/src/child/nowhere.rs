@@ -3,15 +3,10 @@
 
 use portcullis_gate::Sha256;
 
-use crate::cache::Cache;
+use super::Work;
 use crate::{EngineOptions, LoadError, PolicySource};
 
 pub(crate) enum Compiler {}
-
-pub(crate) struct Made {
-    pub(crate) content: Vec<u8>,
-    compiler: Compiler,
-}
 
 impl Compiler {
     pub(crate) fn new(_options: &EngineOptions) -> Result<Compiler, String> {
@@ -23,17 +18,10 @@ impl Compiler {
 
 pub(crate) fn compile(
     compiler: &Compiler,
-    _cache: Option<&Cache>,
-    _name: &Sha256,
     _engine: &Sha256,
     _module: &[u8],
     _source: &PolicySource<'_>,
-) -> Result<Made, LoadError> {
+    _work: Work<'_>,
+) -> Result<Vec<u8>, LoadError> {
     match *compiler {}
-}
-
-impl Made {
-    pub(crate) fn publish(self, _cache: Option<&Cache>, _name: &Sha256) -> Result<(), String> {
-        match self.compiler {}
-    }
 }

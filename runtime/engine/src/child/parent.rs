@@ -14,8 +14,8 @@ use portcullis_gate::{LoadFault, Sha256, text};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::protocol::{Order, Rlimits, read_answer};
-use super::{CompileIn, CompileLimits, worker};
-use crate::cache::{Cache, Draft, EntryKey};
+use super::{CompileIn, CompileLimits, Work, worker};
+use crate::cache::EntryKey;
 use crate::{Effort, EngineOptions, LoadError, PolicySource};
 
 /// Starts children, at most so many at once.
@@ -26,13 +26,6 @@ pub(crate) struct Compiler {
     effort: Effort,
     max_memory_bytes: u64,
     slots: Slots,
-}
-
-/// What a child made: authentic, and not yet an entry of the cache.
-pub(crate) struct Made {
-    pub(crate) content: Vec<u8>,
-    /// `None` where there is no cache to keep it in, with the reason where there is one.
-    draft: Result<Draft, Option<String>>,
 }
 
 impl Compiler {
@@ -73,33 +66,25 @@ const NOT_HOOKED: &str = "this executable cannot be started as a compiler: call 
      `portcullis::compile_worker::run_if_asked()` first in its `main`; or set `EngineOptions::compile_in` to \
      `CompileIn::Program` with the `portcullis` command, or, for modules that are trusted, to `CompileIn::ThisProcess`";
 
-/// Compiles a module in a child.
+/// Has a child do its work on a module, and gives the content of a cache entry: authentic, and not yet kept anywhere.
+///
+/// The child writes into memory. Where it wrote into the cache's folder, a full disk would be a fault of the module, which
+/// is recorded as a decision against it.
 ///
 /// # Errors
 /// What the child refuses the module for; `load.compile-limit`, where it needs too much; `load.compile`, where it crashed;
 /// `load.compiler`, where there is no child or it does not keep to the protocol.
 pub(crate) fn compile(
     compiler: &Compiler,
-    cache: Option<&Cache>,
-    name: &Sha256,
     engine: &Sha256,
     module: &[u8],
     source: &PolicySource<'_>,
-) -> Result<Made, LoadError> {
+    work: Work<'_>,
+) -> Result<Vec<u8>, LoadError> {
     let _slot = compiler.slots.take();
     let failed = |what: &str| LoadError::new(LoadFault::Compiler, format!("{}: {what}", compiler.program.display()));
-    let (key, draft) = match cache {
-        Some(cache) => (cache.entry_key(name), cache.draft().map_err(Some)),
-        None => (EntryKey::once().map_err(|error| failed(&error))?, Err(None)),
-    };
-    let unnamed;
-    let entry = match &draft {
-        Ok(draft) => draft.file(),
-        Err(_) => {
-            unnamed = unnamed_file().map_err(|error| failed(&format!("no file for the code: {error}")))?;
-            &unnamed
-        }
-    };
+    let key = EntryKey::once().map_err(|error| failed(&error))?;
+    let entry = unnamed_file().map_err(|error| failed(&format!("no file for the code: {error}")))?;
     let order = Order {
         engine: *engine,
         effort: compiler.effort,
@@ -108,31 +93,22 @@ pub(crate) fn compile(
         key: key.clone(),
         settings: source.settings,
         module,
+        work,
+    };
+    let code = match work {
+        Work::Prepare => 0,
+        Work::Bind { code } => code.map_or(0, <[u8]>::len),
     };
     let rlimits = Rlimits {
         cpu_s: compiler.limits.cpu_s_for(module.len(), &source.limits),
-        memory_bytes: compiler.limits.memory_for(module.len()),
+        // Code that is given is there twice: as it came, and as it runs.
+        memory_bytes: compiler.limits.memory_for(module.len().saturating_add(code.saturating_mul(2))),
         file_bytes: compiler.limits.code_bytes,
     };
     let wall = compiler.limits.wall_for(&source.limits);
-    run(compiler, entry, &order, rlimits, wall)
+    run(compiler, &entry, &order, rlimits, wall)
         .map_err(|failure| failure.explained(&compiler.program, rlimits, wall))??;
-    let content = key.open_file(entry).ok_or_else(|| failed("it answered, and its code is not authentic"))?;
-    Ok(Made { content, draft })
-}
-
-impl Made {
-    /// Makes it an entry of the cache.
-    ///
-    /// # Errors
-    /// Why it is not kept, for the record.
-    pub(crate) fn publish(self, cache: Option<&Cache>, name: &Sha256) -> Result<(), String> {
-        match (self.draft, cache) {
-            (Ok(draft), Some(cache)) => cache.publish(name, draft),
-            (Err(Some(reason)), _) => Err(reason),
-            (Ok(_) | Err(None), _) => Ok(()),
-        }
-    }
+    key.open_file(&entry).ok_or_else(|| failed("it answered, and its code is not authentic"))
 }
 
 /// Why there is no answer.
@@ -370,7 +346,7 @@ impl Drop for Slot<'_> {
     }
 }
 
-/// A file without a name, for code that is not kept.
+/// A file without a name.
 fn unnamed_file() -> io::Result<File> {
     #[cfg(target_os = "linux")]
     {

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! order   MAGIC  cpu_s  memory_bytes  file_bytes   (8 bytes each, little-endian: read before anything else, for the limits)
-//!         frame(JSON: engine, effort, memory, limits)  frame(entry key)  frame(settings)  frame(module)
+//!         frame(JSON: work, engine, effort, memory, limits)  frame(entry key)  frame(settings)  frame(module)
+//!         frame(code)                              (only where the work is to bind prepared code)
 //! answer  frame(JSON: {"compiled":{}} or {"refused":{"fault":..,"cause":..,"detail":..}})
 //! frame   length as 4 bytes, little-endian; that many bytes
 //! ```
@@ -14,13 +15,15 @@ use std::io::{self, Read, Write};
 use portcullis_gate::{Fault, Limits, MAX_DOCUMENT_BYTES, MAX_MODULE_MIB, Sha256, text};
 use serde::{Deserialize, Serialize};
 
-use crate::cache::{ENTRY_KEY_BYTES, EntryKey};
+use super::Work;
+use crate::cache::{ENTRY_KEY_BYTES, EntryKey, MAX_ENTRY_BYTES};
 use crate::{Effort, LoadError};
 
-const MAGIC: [u8; 8] = *b"PCOMPIL1";
+const MAGIC: [u8; 8] = *b"PCOMPIL2";
 
 const MAX_JSON_BYTES: usize = 64 * 1024;
 const MAX_MODULE_BYTES: usize = (MAX_MODULE_MIB as usize) << 20;
+const MAX_CODE_BYTES: usize = MAX_ENTRY_BYTES as usize;
 /// Longest text of a refusal. Escaped as JSON, it is six times as long at most, and fits into the answer.
 const MAX_DETAIL_BYTES: usize = 8 * 1024;
 
@@ -42,6 +45,7 @@ pub(super) struct Order<'a> {
     pub(super) key: EntryKey,
     pub(super) settings: &'a str,
     pub(super) module: &'a [u8],
+    pub(super) work: Work<'a>,
 }
 
 /// An order, as the child has it.
@@ -53,6 +57,21 @@ pub(super) struct Received {
     pub(super) key: EntryKey,
     pub(super) settings: String,
     pub(super) module: Vec<u8>,
+    pub(super) work: ReceivedWork,
+}
+
+/// [`Work`], as the child has it.
+pub(super) enum ReceivedWork {
+    Prepare,
+    Bind { code: Option<Vec<u8>> },
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum WorkJson {
+    Prepare,
+    Bind,
+    BindPrepared,
 }
 
 /// What came of it. `Ok`: the entry is in the file.
@@ -61,6 +80,7 @@ pub(super) type Answer = Result<(), LoadError>;
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct OrderJson {
+    work: WorkJson,
     engine: Sha256,
     effort: Effort,
     max_memory_bytes: u64,
@@ -113,7 +133,13 @@ impl Rlimits {
 
 impl Order<'_> {
     pub(super) fn write(&self, to: &mut impl Write) -> io::Result<()> {
+        let (work, code) = match self.work {
+            Work::Prepare => (WorkJson::Prepare, None),
+            Work::Bind { code: None } => (WorkJson::Bind, None),
+            Work::Bind { code: Some(code) } => (WorkJson::BindPrepared, Some(code)),
+        };
         let json = OrderJson {
+            work,
             engine: self.engine,
             effort: self.effort,
             max_memory_bytes: self.max_memory_bytes,
@@ -122,7 +148,8 @@ impl Order<'_> {
         write_frame(to, &serde_json::to_vec(&json)?)?;
         write_frame(to, &self.key.0)?;
         write_frame(to, self.settings.as_bytes())?;
-        write_frame(to, self.module)
+        write_frame(to, self.module)?;
+        code.map_or(Ok(()), |code| write_frame(to, code))
     }
 }
 
@@ -134,8 +161,13 @@ impl Received {
         let settings = String::from_utf8(read_frame(from, MAX_DOCUMENT_BYTES)?);
         let settings = settings.map_err(|_| malformed("settings that are not UTF-8"))?;
         let module = read_frame(from, MAX_MODULE_BYTES)?;
-        let OrderJson { engine, effort, max_memory_bytes, limits } = json;
-        Ok(Received { engine, effort, max_memory_bytes, limits, key, settings, module })
+        let OrderJson { work, engine, effort, max_memory_bytes, limits } = json;
+        let work = match work {
+            WorkJson::Prepare => ReceivedWork::Prepare,
+            WorkJson::Bind => ReceivedWork::Bind { code: None },
+            WorkJson::BindPrepared => ReceivedWork::Bind { code: Some(read_frame(from, MAX_CODE_BYTES)?) },
+        };
+        Ok(Received { engine, effort, max_memory_bytes, limits, key, settings, module, work })
     }
 }
 
@@ -216,7 +248,7 @@ mod tests {
 
     use super::*;
 
-    fn order() -> Vec<u8> {
+    fn order(work: Work<'_>) -> Vec<u8> {
         let order = Order {
             engine: Sha256::of(b"engine"),
             effort: Effort::Draft,
@@ -225,6 +257,7 @@ mod tests {
             key: EntryKey([3; ENTRY_KEY_BYTES]),
             settings: "{\"a\":1}",
             module: b"module",
+            work,
         };
         let mut bytes = Vec::new();
         order.write(&mut bytes).unwrap();
@@ -233,12 +266,19 @@ mod tests {
 
     #[test]
     fn an_order_arrives_whole_or_not_at_all() {
-        let bytes = order();
+        let bytes = order(Work::Bind { code: Some(b"code") });
         let received = Received::read(&mut bytes.as_slice()).unwrap();
         assert_eq!((received.engine, received.max_memory_bytes), (Sha256::of(b"engine"), 5));
         assert_eq!(received.limits, Limits { fuel: 7, ..Limits::default() });
         assert_eq!((received.settings.as_str(), received.module.as_slice()), ("{\"a\":1}", b"module".as_slice()));
         assert_eq!(received.key.0, [3; ENTRY_KEY_BYTES]);
+        assert!(matches!(received.work, ReceivedWork::Bind { code: Some(code) } if code == b"code"));
+        for (work, is_it) in [
+            (Work::Prepare, (|work| matches!(work, ReceivedWork::Prepare)) as fn(ReceivedWork) -> bool),
+            (Work::Bind { code: None }, |work| matches!(work, ReceivedWork::Bind { code: None })),
+        ] {
+            assert!(is_it(Received::read(&mut order(work).as_slice()).unwrap().work));
+        }
         for length in 0..bytes.len() {
             assert!(Received::read(&mut &bytes[..length]).is_err(), "{length} bytes");
         }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use portcullis_gate::{Document, LoadFault};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::protocol::{Answer, Received, Rlimits, write_answer};
+use super::protocol::{Answer, Received, ReceivedWork, Rlimits, write_answer};
 use crate::engine::Shared;
 use crate::{LoadError, PolicySource};
 
@@ -109,8 +109,13 @@ fn compile(received: &Received) -> Answer {
         data: Arc::new(BTreeMap::<String, Document>::new()),
         expected_sha256: None,
     };
-    let compiled = crate::compile::compile(&shared, &received.module, &source)?;
-    let content = compiled.content().map_err(failed)?;
+    let module = &received.module;
+    let content = match &received.work {
+        ReceivedWork::Prepare => crate::prepared::to_keep(&shared, module, &source)?,
+        ReceivedWork::Bind { code } => {
+            crate::compile::compile(&shared, module, &source, code.as_deref())?.content().map_err(failed)?
+        }
+    };
     received.key.write(Raw(io::stdout()), &content).map_err(|error| match error.kind() {
         // Where the signal that comes with it is ignored.
         io::ErrorKind::FileTooLarge => LoadError::new(LoadFault::CompileLimit, "the code is larger than its limit"),

@@ -120,3 +120,39 @@ fn many_differences_are_counted_and_few_are_listed() {
     assert_eq!(found.changes.iter().filter(|change| change.area == Area::Codes).count(), 200);
     assert_eq!((found.cut[0].list.as_str(), found.cut[0].shown, found.cut[0].of), ("codes", 200, 600));
 }
+
+/// What a policy decides is in its code and its data: neither may change without a word.
+#[test]
+fn other_code_and_other_data_are_seen() {
+    let with = |more: &str| policy(&format!("{BODY} {more}"));
+    let function = |value: u32| format!("(func (result i32) (i32.const {value}))");
+    let two = |one: u32, other: u32| with(&format!("{} {}", function(one), function(other)));
+    let data = |text: &str| with(&format!("(data (i32.const 8) \"{text}\")"));
+    let said = |before: &[u8], after: &[u8]| {
+        let found = compare(before, after);
+        let code = found.changes.iter().filter(|change| change.area == Area::Code);
+        let code: Vec<String> = code
+            .map(|change| {
+                assert_eq!(change.attention, Some("what it decides may differ"));
+                change.what.clone()
+            })
+            .collect();
+        assert_eq!(found.same_code, code.is_empty());
+        code.join("; ")
+    };
+    let all = review(&two(1, 2), &InspectLimits::default()).report.sizes.functions;
+    assert_eq!(said(&two(1, 2), &two(1, 3)), format!("1 of {all} functions differs"));
+    assert_eq!(said(&two(1, 2), &two(3, 4)), format!("2 of {all} functions differ"));
+    assert_eq!(said(&two(1, 2), &two(2, 1)), format!("the {all} functions are the same, in another order"));
+    assert_eq!(said(&data("deny"), &data("warn")), "the contents of its memory at the start differ");
+    let global = |value: u32| with(&format!("(global i32 (i32.const {value}))"));
+    let rest = "types, imports, globals, tables or what ties its parts together differ";
+    assert_eq!(said(&global(1), &global(2)), rest);
+    assert!(said(&with(&function(1)), &two(1, 2)).starts_with(&format!("1 of {all} functions differs")));
+    assert!(said(&two(1, 2), &with(&function(1))).starts_with("1 function fewer, the others are the same"));
+    // What it says of itself is no code, and what cannot be read may be anything.
+    assert_eq!(said(&minimal(), &with_section(minimal(), "x", b"abc")), "");
+    let cut = |component: Vec<u8>| component[..component.len() - 1].to_vec();
+    assert_eq!(said(&cut(two(1, 2)), &cut(two(1, 2))), "");
+    assert_ne!(said(&minimal(), &[minimal(), b"?".to_vec()].concat()), "");
+}

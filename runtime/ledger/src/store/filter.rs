@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use portcullis_gate::Outcome;
 
-use super::{HistoryQuery, ListFilter};
+use super::{HistoryAnswer, HistoryQuery, ListFilter, MAX_HISTORY_ROWS};
 use crate::store_error::StoreError;
 
 /// A value of a condition.
@@ -21,12 +21,44 @@ pub(super) struct Conditions {
 }
 
 impl Conditions {
-    pub(super) fn of_query(query: &HistoryQuery) -> Conditions {
+    /// The statement that counts what a question is about, and how many decisions were looked at, which are those of the
+    /// index that is nearest to it: one more than [`MAX_HISTORY_ROWS`] where there are more than these.
+    pub(super) fn of_history(query: &HistoryQuery) -> (String, Conditions) {
+        let by_resource = query.resource_type.is_some() && query.resource_id.is_some();
+        let by_action = !by_resource && query.action.is_some();
+        let part = |wanted: &Option<String>, taken: bool| if taken { wanted.clone() } else { None };
         let mut all = Conditions::default();
-        all.columns(&query.action, &query.resource_type, &query.resource_id, &query.outcomes);
+        // What is left over is asked of each row. Parameters are numbered in the order in which the statement names them.
+        let (action, kind) = (part(&query.action, !by_action), part(&query.resource_type, !by_resource));
+        let id = part(&query.resource_id, !by_resource);
+        let mut read = String::from("time");
+        for (name, is_read) in [
+            (", action", action.is_some()),
+            (", resource_type", kind.is_some()),
+            (", resource_id", id.is_some()),
+            (", outcome", !query.outcomes.is_empty()),
+        ] {
+            read.push_str(if is_read { name } else { "" });
+        }
+        all.columns(&action, &kind, &id, &query.outcomes);
+        let left = std::mem::take(&mut all.text);
+        let filter = if left.is_empty() { left } else { format!(" FILTER ({})", left.trim_start()) };
+        all.columns(
+            &part(&query.action, by_action),
+            &part(&query.resource_type, by_resource),
+            &part(&query.resource_id, by_resource),
+            &[],
+        );
         all.add("time >=", Parameter::Integer(query.since.as_millisecond()));
         all.add("time <", Parameter::Integer(query.until.as_millisecond()));
-        all
+        let most = i64::try_from(MAX_HISTORY_ROWS).unwrap_or(i64::MAX);
+        all.parameters.push(Parameter::Integer(most.saturating_add(1)));
+        let (clause, limit) = (all.clause(), all.last());
+        let text = format!(
+            "SELECT count(*){filter}, min(time){filter}, max(time){filter}, count(*) \
+             FROM (SELECT {read} FROM decisions{clause} LIMIT {limit}) AS looked_at"
+        );
+        (text, all)
     }
 
     pub(super) fn of_list(filter: &ListFilter, limit: u32) -> Conditions {
@@ -85,6 +117,20 @@ impl Conditions {
     fn join(&mut self) {
         self.text.push_str(if self.text.is_empty() { " WHERE " } else { " AND " });
     }
+}
+
+/// The row of a [`Conditions::of_history`] statement.
+pub(super) fn history_of(
+    (count, oldest, latest, looked_at): (i64, Option<i64>, Option<i64>, i64),
+) -> Result<HistoryAnswer, StoreError> {
+    if index_of(looked_at)? > MAX_HISTORY_ROWS {
+        return Err(StoreError::TooMuchHistory { most: MAX_HISTORY_ROWS });
+    }
+    Ok(HistoryAnswer {
+        count: index_of(count)?,
+        oldest: oldest.map(time_of).transpose()?,
+        latest: latest.map(time_of).transpose()?,
+    })
 }
 
 pub(super) fn outcome_number(outcome: Outcome) -> i64 {

@@ -1,7 +1,14 @@
 use jiff::Timestamp;
 use portcullis_gate::Outcome;
 
+/// Most decisions that are looked at to answer one question. The writer asks again what an entry rests on, while every
+/// other entry waits.
+pub const MAX_HISTORY_ROWS: u64 = 20_000;
+
 /// A question about earlier decisions: how many, and when. A field that is `None` restricts nothing.
+///
+/// Looked at are the decisions of the time on the resource, where its type and id are given; otherwise of the action, where
+/// that is given; otherwise all. Where these are more than [`MAX_HISTORY_ROWS`] there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryQuery {
     /// Only of this action.

@@ -4,14 +4,15 @@
 //! `FILE.lock`; others may read meanwhile. What erasure overwrites is gone from the file (`secure_delete`) and, after
 //! [`Store::scrub`](super::Store::scrub), from the WAL.
 
+mod header;
 mod pages;
 mod read;
 mod schema;
 mod write;
 
 use std::collections::HashSet;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -58,6 +59,8 @@ pub struct Sqlite {
     db: Connection,
     /// Held while this connection may write.
     lock: Option<File>,
+    /// Whether it was opened as a file that nobody writes to: what is written nevertheless is not seen.
+    still: bool,
     next_blob: i64,
     /// Digests of blobs that this writer found or put there, so that each is looked for once.
     stored: HashSet<Sha256>,
@@ -70,11 +73,13 @@ const MAX_STORED: usize = 65_536;
 pub struct WriterLock(File);
 
 impl WriterLock {
-    /// Takes the lock on `FILE.lock`, waiting for at most `wait`.
+    /// Takes the lock on `FILE.lock`, waiting for at most `wait`. Where `FILE` is something else than a ledger, nothing is
+    /// made beside it.
     ///
     /// # Errors
-    /// [`StoreError::Locked`], [`StoreError::Io`].
+    /// [`StoreError::Locked`], [`StoreError::Io`], [`StoreError::File`], [`StoreError::Foreign`].
     pub fn take(path: &Path, wait: Duration) -> Result<WriterLock, StoreError> {
+        header::check(path)?;
         let path = beside(path, "lock");
         let file = OpenOptions::new()
             .read(true)
@@ -111,7 +116,7 @@ impl Sqlite {
     pub fn open(path: &Path, lock: WriterLock) -> Result<Sqlite, StoreError> {
         let db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         schema::check_format(&db, &path.display().to_string())?;
-        let mut store = Sqlite { db, lock: Some(lock.0), next_blob: 0, stored: HashSet::new() };
+        let mut store = Sqlite { db, lock: Some(lock.0), still: false, next_blob: 0, stored: HashSet::new() };
         store.prepare_writing()?;
         Ok(store)
     }
@@ -138,6 +143,9 @@ impl Sqlite {
         if !schema::is_empty(&db)? {
             return Err(StoreError::file(path, "there is a database already"));
         }
+        // A file that was there and empty may be everyone's to read, and requests are going to be in it.
+        std::fs::set_permissions(path, Permissions::from_mode(0o600))
+            .map_err(|e| StoreError::io(path, "keeping the database from other users", e))?;
         let create = || -> rusqlite::Result<()> {
             db.pragma_update(None, "page_size", options.page_bytes)?;
             db.execute_batch("BEGIN EXCLUSIVE")?;
@@ -151,8 +159,8 @@ impl Sqlite {
             db.execute_batch("COMMIT")
         };
         create().map_err(failed("creating the schema"))?;
-        sync_folder(path)?;
-        let mut store = Sqlite { db, lock: Some(lock.0), next_blob: 0, stored: HashSet::new() };
+        portcullis_files::sync_folder(path)?;
+        let mut store = Sqlite { db, lock: Some(lock.0), still: false, next_blob: 0, stored: HashSet::new() };
         store.prepare_writing()?;
         Ok(store)
     }
@@ -165,7 +173,7 @@ impl Sqlite {
         let open = || {
             let db = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
             schema::check_format(&db, &path.display().to_string())?;
-            Ok(Sqlite { db, lock: None, next_blob: 0, stored: HashSet::new() })
+            Ok(Sqlite { db, lock: None, still: false, next_blob: 0, stored: HashSet::new() })
         };
         open().or_else(|error| match error {
             // In a folder that the reader may not write, SQLite cannot keep its files beside a database in WAL mode. Where
@@ -188,7 +196,7 @@ impl Sqlite {
         let uri = PathBuf::from(format!("file:{escaped}?immutable=1"));
         let db = connect(&uri, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)?;
         schema::check_format(&db, &path.display().to_string())?;
-        Ok(Sqlite { db, lock: None, next_blob: 0, stored: HashSet::new() })
+        Ok(Sqlite { db, lock: None, still: true, next_blob: 0, stored: HashSet::new() })
     }
 
     /// Whether a file holds nothing, so that a ledger may be created in it.
@@ -271,6 +279,22 @@ impl SqliteReaders {
     }
 }
 
+impl SqliteReaders {
+    /// With a connection that is kept for moving the WAL.
+    fn tending(&self, tend: impl FnOnce(&Sqlite) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let mut tending = self.tending.lock().map_err(|_| StoreError::damaged("a thread panicked while tending"))?;
+        let connection = match tending.as_mut() {
+            Some(connection) => connection,
+            None => {
+                let db = connect(&self.path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+                db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed("opening"))?;
+                tending.insert(Sqlite { db, lock: None, still: false, next_blob: 0, stored: HashSet::new() })
+            }
+        };
+        tend(connection)
+    }
+}
+
 impl OpenReader for SqliteReaders {
     fn open_reader(&self) -> Result<Box<dyn ReadStore>, StoreError> {
         Ok(Box::new(Sqlite::open_reader(&self.path)?))
@@ -286,22 +310,20 @@ impl OpenReader for SqliteReaders {
         if bytes < TENDED_WAL_BYTES {
             return Ok(());
         }
-        let mut tending = self.tending.lock().map_err(|_| StoreError::damaged("a thread panicked while tending"))?;
-        let connection = match tending.as_mut() {
-            Some(connection) => connection,
-            None => {
-                let db = connect(&self.path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-                db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed("opening"))?;
-                tending.insert(Sqlite { db, lock: None, next_blob: 0, stored: HashSet::new() })
+        self.tending(|connection| {
+            // The length says only how many there may be: the file is written anew from its beginning.
+            let (_, frames, moved) = connection.move_wal("NOOP")?;
+            if frames.saturating_sub(moved) < TENDED_FRAMES {
+                return Ok(());
             }
-        };
-        // The length says only how many there may be: the file is written anew from its beginning.
-        let (_, frames, moved) = connection.move_wal("NOOP")?;
-        if frames.saturating_sub(moved) < TENDED_FRAMES {
-            return Ok(());
-        }
-        // Moves what no reader holds up, and leaves the rest for the next time.
-        connection.move_wal("PASSIVE").map(|_| ())
+            // Moves what no reader holds up, and leaves the rest for the next time.
+            connection.move_wal("PASSIVE").map(|_| ())
+        })
+    }
+
+    /// Then the writer has little left to move.
+    fn prepare_scrub(&self) -> Result<(), StoreError> {
+        self.tending(|connection| connection.move_wal("PASSIVE").map(|_| ()))
     }
 }
 
@@ -311,15 +333,6 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.push(".");
     name.push(suffix);
     PathBuf::from(name)
-}
-
-/// Makes the names in a file's folder durable.
-pub(crate) fn sync_folder(path: &Path) -> Result<(), StoreError> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|e| StoreError::io(folder, "syncing the folder", e))
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use portcullis_gate::Outcome;
 use portcullis_ledger::store::{HistoryAnswer, HistoryQuery, ListFilter, StoredPayload};
 use portcullis_ledger::{
-    Appended, Checkpoint, Edge, ErasedPart, Ledger, StoreError, Verification, leaf_hash, verify_consistency,
-    verify_inclusion,
+    Appended, Checkpoint, Edge, ErasedPart, Ledger, ProblemCode, StoreError, Verification, leaf_hash,
+    verify_consistency, verify_inclusion,
 };
 
 use crate::sample::{activation, decision, decision_on, erasure, id, keyed, moment};
@@ -17,11 +17,17 @@ pub trait Place: Sync {
     fn open(&self) -> Result<Ledger, StoreError>;
     /// Of a closed ledger.
     fn verify(&self) -> Verification;
+    /// What somebody does to the rows of a closed ledger. Gives how many it changed.
+    fn tamper(&self, statement: &str) -> u64;
+    /// Whether its ledgers can say that what was erased is gone.
+    fn scrubs(&self) -> bool {
+        true
+    }
 }
 
 pub fn all(make: &dyn Fn() -> Box<dyn Place>) {
     type Check = fn(&dyn Place);
-    let checks: [(&str, Check); 8] = [
+    let checks: [(&str, Check); 10] = [
         ("appends and reads", appends_and_reads),
         ("idempotency", idempotency),
         ("history", history),
@@ -30,6 +36,8 @@ pub fn all(make: &dyn Fn() -> Box<dyn Place>) {
         ("refusals", refusals),
         ("erasure", erases),
         ("many threads", many_threads),
+        ("an unsigned tail", unsigned_tail),
+        ("an erasure beside a reader", erases_beside_a_reader),
     ];
     for (name, check) in checks {
         println!("{name}");
@@ -317,4 +325,61 @@ fn many_threads(place: &dyn Place) {
     assert!(sorted.into_iter().eq(0..320));
     drop(ledger);
     assert_eq!(place.verify().size, 320);
+}
+
+/// Events that nobody signed, well-formed and with everything beside them: they are found, and not signed afterwards.
+fn unsigned_tail(place: &dyn Place) {
+    let unsigned = |what: &str| {
+        let found = place.verify().problems;
+        // What deleting a row left in its page is found too, where there are pages.
+        let codes = found.iter().map(|problem| problem.code).filter(|code| *code != ProblemCode::Page);
+        let codes: Vec<ProblemCode> = codes.collect();
+        assert_eq!(codes, [ProblemCode::Checkpoint], "{what}: {found:?}");
+        let error = place.open().err();
+        assert!(matches!(error, Some(StoreError::StoredCheckpoint { .. })), "{what}: {error:?}");
+    };
+    let stored = |ledger: &Ledger| ledger.reader().unwrap().with(|store| store.checkpoint()).unwrap().unwrap();
+    let set = |note: &str| format!("UPDATE checkpoint SET note = '{note}' WHERE no = 0");
+    let ledger = place.open().unwrap();
+    (0..3).for_each(|n| drop(ledger.append(decision(n)).unwrap()));
+    let before = stored(&ledger);
+    drop(ledger);
+    let ledger = place.open().unwrap();
+    ledger.append(keyed(3, "key")).unwrap();
+    let after = stored(&ledger);
+    drop(ledger);
+
+    assert_eq!(place.tamper(&set(&before)), 1);
+    unsigned("the last event is not signed");
+    assert_eq!(place.tamper("DELETE FROM checkpoint WHERE no = 0"), 1);
+    unsigned("nothing is signed");
+    assert_eq!(place.tamper(&format!("INSERT INTO checkpoint(no, note) VALUES (0, '{after}')")), 1);
+    assert_eq!(index(place.open().unwrap().append(decision(4))), 4);
+}
+
+/// Whoever reads for long delays nobody else's answer, and what was erased is gone once it ended.
+fn erases_beside_a_reader(place: &dyn Place) {
+    let ledger = place.open().unwrap();
+    (0..4).for_each(|n| drop(ledger.append(decision(n)).unwrap()));
+    let slowest = ledger
+        .reader()
+        .unwrap()
+        .snapshot(|store| {
+            assert_eq!(store.size()?, 4);
+            let slowest = (4..24).map(|n| {
+                let entry = if n == 4 { erasure(4, id(2), 2, &[ErasedPart::Request]) } else { decision(n) };
+                let start = std::time::Instant::now();
+                assert_eq!(index(ledger.append(entry)), n);
+                // The reader is found in the way, and asked for again.
+                std::thread::sleep(std::time::Duration::from_millis(70));
+                start.elapsed()
+            });
+            Ok(slowest.max().unwrap())
+        })
+        .unwrap();
+    assert!(slowest < std::time::Duration::from_secs(2), "{slowest:?}");
+    let second = std::time::Duration::from_secs(1);
+    let scrubbed = (0..if place.scrubs() { 20 } else { 1 })
+        .any(|_| ledger.scrubbed(second) || (std::thread::sleep(second), false).1);
+    assert_eq!(scrubbed, place.scrubs(), "what was erased is still beside the database");
 }

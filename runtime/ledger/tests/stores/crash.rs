@@ -1,17 +1,21 @@
 //! Killed at every write, failed at every write, without power after every sync.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use portcullis_ledger::{Appended, Ledger, LedgerOptions, StoreError, default_copies, verify_file};
+use portcullis_ledger::{Appended, Ledger, LedgerOptions, Reader, StoreError, default_copies, verify_file};
 
+use crate::disk::{Call, Disk, Kept, joined};
 use crate::sample::{decision, keyed};
 
 const COUNT: u64 = 6;
-const CALLS: &str = "write,pwrite64,fsync,fdatasync,ftruncate,rename,unlink";
+const CALLS: &str = "write,pwrite64,fsync,fdatasync,ftruncate,rename,renameat,renameat2,link,linkat,unlink,unlinkat";
+/// Where a file cannot be removed, it stays, and nothing is wrong.
+const CALLS_THAT_FAIL: &str = "write,pwrite64,fsync,fdatasync,ftruncate,rename,renameat,renameat2,link,linkat";
+/// How files get their names.
+const RENAMES: &str = "rename,renameat,renameat2,link,linkat";
 
 /// Where the appending process works, and from which decision on.
 const FILE: &str = "PORTCULLIS_CRASH_FILE";
@@ -66,19 +70,13 @@ fn killed_while_rotating() {
         return;
     }
     let (mut before, mut after) = (0, 0);
-    for calls in [CALLS, "rename"] {
+    for calls in [CALLS, RENAMES] {
         for n in 1.. {
             let (_folder, path) = folder(true);
             let old = key_of(&path);
             let inject = format!("inject={calls}:signal=KILL:when={n}");
-            let output = Command::new("strace")
-                .args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={calls}"), "-e", &inject])
-                .arg(std::env::current_exe().unwrap())
-                .args(["crash::rotates", "--exact", "--ignored", "--nocapture"])
-                .env(FILE, &path)
-                .stderr(Stdio::null())
-                .output()
-                .unwrap();
+            let strace = ["-o", "/dev/null", "-e", &format!("trace={calls}"), "-e", &inject];
+            let output = run_test("rotates", &path, 0, &strace);
             check(&path, &[], &inject);
             let ledger = Ledger::open(&path, &LedgerOptions::default()).unwrap();
             assert!(matches!(ledger.append(decision(100)), Ok(Appended::Committed(_))));
@@ -109,7 +107,7 @@ fn say(line: &str) {
 fn has_strace() -> bool {
     let found = Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_ok_and(|status| status.success());
     if !found {
-        eprintln!("SKIPPED: strace is not installed (apt-get install strace); crashes were not tested");
+        portcullis_skip::skip("strace", "crashes were not tested: apt-get install strace");
     }
     found
 }
@@ -120,17 +118,22 @@ struct Run {
     finished: bool,
 }
 
-fn run(path: &Path, first: u64, strace: &[&str]) -> Run {
-    let output = Command::new("strace")
+/// One of the tests that are started by others.
+fn run_test(test: &str, path: &Path, first: u64, strace: &[&str]) -> Output {
+    Command::new("strace")
         .args(["-f", "-qq"])
         .args(strace)
         .arg(std::env::current_exe().unwrap())
-        .args(["crash::appends", "--exact", "--ignored", "--nocapture"])
+        .args([&format!("crash::{test}"), "--exact", "--ignored", "--nocapture"])
         .env(FILE, path)
         .env(FIRST, first.to_string())
         .stderr(Stdio::null())
         .output()
-        .unwrap();
+        .unwrap()
+}
+
+fn run(path: &Path, first: u64, strace: &[&str]) -> Run {
+    let output = run_test("appends", path, first, strace);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(!text.contains("ack-after-stop"), "{text}");
     let stopped = text.contains("stopped") || text.contains("not opened");
@@ -144,12 +147,27 @@ fn acknowledged(text: &str) -> Vec<(u64, String)> {
     lines.map(|(index, id)| (index.parse().unwrap(), id.to_owned())).collect()
 }
 
-/// Reopens and verifies: what was acknowledged is stored, indexes have no gap, every copy is a prefix, nothing is damaged.
+/// Verifies, reopens and verifies: what was acknowledged is stored, indexes have no gap, every copy is a prefix, nothing is
+/// damaged, and opening has nothing to mend.
 fn check(path: &Path, acknowledged: &[(u64, String)], at: &str) {
-    let published = std::fs::read_to_string(&default_copies(path)[0]).ok();
+    let copies = default_copies(path);
+    let published = std::fs::read_to_string(&copies[0]).ok();
+    let copies_there = if published.is_some() { copies.as_slice() } else { &[] };
+    let found = match verify_file(path, copies_there, None) {
+        Ok(found) => {
+            // One that was not made to the end is not in its last form.
+            assert!(found.size == 0 || found.is_sound(), "{at}, as it was left: {:?}", found.problems);
+            found.size
+        }
+        Err(error) => {
+            assert!(acknowledged.is_empty(), "{at}, as it was left: {error}");
+            0
+        }
+    };
     let ledger = Ledger::open(path, &LedgerOptions::default()).unwrap_or_else(|error| panic!("{at}: {error}"));
     let reader = ledger.reader().unwrap();
     let size = reader.size().unwrap();
+    assert_eq!(size, found, "{at}");
     for (index, id) in acknowledged {
         let found = reader.find(id.parse().unwrap()).unwrap();
         assert_eq!(found.map(|(index, _)| index), Some(*index), "{at}: {id} was acknowledged");
@@ -205,7 +223,7 @@ fn killed_at_every_call() {
     if !has_strace() {
         return;
     }
-    for (calls, with_ledger) in [(CALLS, false), (CALLS, true), ("rename", true)] {
+    for (calls, with_ledger) in [(CALLS, false), (CALLS, true), (RENAMES, true)] {
         let (calls_made, hit) = at_every_call(calls, with_ledger, "signal=KILL");
         println!("{calls}, ledger before: {with_ledger}: {hit} runs killed, up to call {calls_made}");
         assert!(hit >= 1);
@@ -219,8 +237,7 @@ fn failed_at_every_call() {
     }
     for error in ["error=EIO", "error=ENOSPC"] {
         for with_ledger in [false, true] {
-            let (calls_made, hit) =
-                at_every_call("write,pwrite64,fsync,fdatasync,ftruncate,rename", with_ledger, error);
+            let (calls_made, hit) = at_every_call(CALLS_THAT_FAIL, with_ledger, error);
             println!("{error}, ledger before: {with_ledger}: {hit} runs failed, up to call {calls_made}");
             assert!(hit > 5);
         }
@@ -228,21 +245,21 @@ fn failed_at_every_call() {
 }
 
 /// The calls of one run, as `strace -xx -y` shows them, replayed into folders as they would be after power was lost: of
-/// each file what was synced, and of what was not synced nothing, or every other write.
-#[test]
-fn without_power_after_every_call() {
-    if !has_strace() {
-        return;
-    }
-    let (folder, path) = folder(true);
+/// each file what was synced, and of what was not synced nothing, or every other write; and names that were made or moved
+/// without a sync of their folder, or as they were before.
+fn without_power(test: &str, with_ledger: bool, after: impl Fn(&Path, &str, &str)) -> usize {
+    let (folder, path) = folder(with_ledger);
     let before = Disk::read(folder.path());
     let log = folder.path().with_extension("strace");
     let trace = format!("trace={CALLS},openat");
-    let run = run(&path, 3, &["-o", log.to_str().unwrap(), "-e", &trace, "-xx", "-y", "-s", "1000000"]);
-    assert_eq!(run.acknowledged.len(), usize::try_from(COUNT).unwrap());
+    let first = if with_ledger { 3 } else { 0 };
+    let strace = ["-o", log.to_str().unwrap(), "-e", &trace, "-xx", "-y", "-s", "1000000"];
+    let output = run_test(test, &path, first, &strace);
+    assert!(output.status.success());
     let text = std::fs::read_to_string(&log).unwrap();
     std::fs::remove_file(&log).unwrap();
-    for kept in [Kept::Nothing, Kept::EveryOther, Kept::All] {
+    let mut all = 0;
+    for kept in [Kept::Nothing, Kept::Names, Kept::EveryOther, Kept::All] {
         let mut disk = before.clone();
         let mut said = String::new();
         let mut states = 0;
@@ -251,186 +268,59 @@ fn without_power_after_every_call() {
             if let Call::Say(text) = &call {
                 said.push_str(text);
             }
-            let is_sync = matches!(call, Call::Sync(_) | Call::Say(_));
+            // A name is there or not right after it was made; of what is written that is looked at when it is synced.
+            let is_step = matches!(
+                call,
+                Call::Sync(_) | Call::Say(_) | Call::Rename { .. } | Call::Link { .. } | Call::Unlink(_)
+            );
             disk.apply(call);
-            if !is_sync {
+            if !is_step {
                 continue;
             }
-            let after = tempfile::tempdir().unwrap();
-            disk.write(after.path(), kept);
-            check(&after.path().join("log"), &acknowledged(&said), &format!("{kept:?}, state {states}"));
+            let lost = tempfile::tempdir().unwrap();
+            disk.write(lost.path(), kept);
+            after(&lost.path().join("log"), &said, &format!("{test}, {kept:?}, state {states}"));
             states += 1;
         }
-        assert!(states > COUNT, "{states} states");
-        println!("{kept:?}: {states} states");
+        println!("{test}, ledger before: {with_ledger}, {kept:?}: {states} states");
+        all += states;
     }
+    all
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Kept {
-    Nothing,
-    EveryOther,
-    All,
-}
-
-enum Call {
-    Write { file: String, offset: Option<u64>, bytes: Vec<u8> },
-    Truncate { file: String, length: u64 },
-    Create { file: String, truncated: bool },
-    Rename { from: String, to: String },
-    Unlink(String),
-    Sync(String),
-    Say(String),
-}
-
-impl Call {
-    fn parse(line: &str, folder: &Path) -> Option<Call> {
-        let (call, result) = line.split_once(' ')?.1.trim_start().rsplit_once(" = ")?;
-        if result.starts_with('-') {
-            return None;
-        }
-        let (name, arguments) = call.split_once('(')?;
-        let arguments = arguments.trim_end().strip_suffix(')')?;
-        let inside = |path: &str| Path::new(path).strip_prefix(folder).ok()?.to_str().map(str::to_owned);
-        // `5</path>` for a descriptor, also as hex with -xx.
-        let descriptor = || Some(unhex_path(arguments.split_once('<')?.1.split_once('>')?.0));
-        let quoted: Vec<Vec<u8>> = arguments.split('"').skip(1).step_by(2).map(unhex).collect();
-        let text = |n: usize| quoted.get(n).map(|bytes| String::from_utf8(bytes.clone()).unwrap());
-        match name {
-            "write" if arguments.starts_with("1<") => Some(Call::Say(text(0)?)),
-            "write" | "pwrite64" => {
-                let file = inside(&descriptor()?)?;
-                let offset = if name == "write" { None } else { Some(arguments.rsplit_once(", ")?.1.parse().ok()?) };
-                Some(Call::Write { file, offset, bytes: quoted.into_iter().next()? })
-            }
-            "ftruncate" => {
-                let file = inside(&descriptor()?)?;
-                Some(Call::Truncate { file, length: arguments.rsplit_once(", ")?.1.parse().ok()? })
-            }
-            "fsync" | "fdatasync" => inside(&descriptor()?).map(Call::Sync),
-            "openat" if arguments.contains("O_CREAT") => {
-                Some(Call::Create { file: inside(&text(0)?)?, truncated: arguments.contains("O_TRUNC") })
-            }
-            "rename" => Some(Call::Rename { from: inside(&text(0)?)?, to: inside(&text(1)?)? }),
-            "unlink" => inside(&text(0)?).map(Call::Unlink),
-            _ => None,
-        }
+#[test]
+fn without_power_after_every_call() {
+    if !has_strace() {
+        return;
     }
-}
-
-fn unhex(text: &str) -> Vec<u8> {
-    text.split("\\x").skip(1).map(|digits| u8::from_str_radix(digits, 16).unwrap()).collect()
-}
-
-fn unhex_path(text: &str) -> String {
-    if text.starts_with("\\x") { String::from_utf8(unhex(text)).unwrap() } else { text.to_owned() }
-}
-
-/// The log's lines with each call that another thread interrupted put together again.
-fn joined(text: &str) -> Vec<String> {
-    let mut pending: BTreeMap<&str, &str> = BTreeMap::new();
-    let mut whole = Vec::new();
-    for line in text.lines() {
-        let Some((thread, call)) = line.split_once(' ') else { continue };
-        if let Some(begun) = call.strip_suffix(" <unfinished ...>") {
-            pending.insert(thread, begun);
-        } else if call.trim_start().starts_with("<... ") {
-            let begun = pending.remove(thread).unwrap_or("");
-            let rest = call.split_once(" resumed>").map_or("", |(_, rest)| rest);
-            whole.push(format!("{thread} {}{rest}", begun.trim_start()));
-        } else {
-            whole.push(line.to_owned());
-        }
-    }
-    whole
-}
-
-/// Files as a disk has them: what was synced, and the changes since.
-#[derive(Clone, Default)]
-struct Disk(BTreeMap<String, DiskFile>);
-
-#[derive(Clone, Default)]
-struct DiskFile {
-    synced: Vec<u8>,
-    since: Vec<(u64, Option<Vec<u8>>)>,
-    end: u64,
-}
-
-impl Disk {
-    fn read(folder: &Path) -> Disk {
-        let files = std::fs::read_dir(folder).unwrap().map(|entry| {
-            let entry = entry.unwrap();
-            let synced = std::fs::read(entry.path()).unwrap();
-            let end = u64::try_from(synced.len()).unwrap();
-            (entry.file_name().into_string().unwrap(), DiskFile { synced, since: Vec::new(), end })
+    let whole = usize::try_from(COUNT).unwrap();
+    for with_ledger in [true, false] {
+        let most = AtomicUsize::new(0);
+        let states = without_power("appends", with_ledger, |path, said, at| {
+            let acknowledged = acknowledged(said);
+            most.fetch_max(acknowledged.len(), Ordering::Relaxed);
+            check(path, &acknowledged, at);
         });
-        Disk(files.collect())
-    }
-
-    fn apply(&mut self, call: Call) {
-        match call {
-            Call::Write { file, offset, bytes } => {
-                let file = self.0.entry(file).or_default();
-                let offset = offset.unwrap_or(file.end);
-                file.end = file.end.max(offset + u64::try_from(bytes.len()).unwrap());
-                file.since.push((offset, Some(bytes)));
-            }
-            Call::Truncate { file, length } => {
-                let file = self.0.entry(file).or_default();
-                file.end = length;
-                file.since.push((length, None));
-            }
-            Call::Create { file, truncated } => {
-                let file = self.0.entry(file).or_default();
-                if truncated {
-                    *file = DiskFile::default();
-                }
-            }
-            Call::Rename { from, to } => {
-                let file = self.0.remove(&from).unwrap();
-                self.0.insert(to, file);
-            }
-            Call::Unlink(file) => drop(self.0.remove(&file)),
-            // Of a folder nothing is kept back: names change at once.
-            Call::Sync(file) => {
-                if let Some(file) = self.0.get_mut(&file) {
-                    file.synced = file.content(Kept::All);
-                    file.since.clear();
-                }
-            }
-            Call::Say(_) => {}
-        }
-    }
-
-    fn write(&self, folder: &Path, kept: Kept) {
-        // The WAL's index is shared memory, made anew from the WAL.
-        let names: BTreeSet<&String> = self.0.keys().filter(|name| !name.ends_with("-shm")).collect();
-        for name in names {
-            let mut options = std::fs::OpenOptions::new();
-            let mut file = options.write(true).create_new(true).mode(0o600).open(folder.join(name)).unwrap();
-            file.write_all(&self.0[name].content(kept)).unwrap();
-        }
+        assert_eq!(most.into_inner(), whole);
+        assert!(states > 4 * whole, "{states} states");
     }
 }
 
-impl DiskFile {
-    fn content(&self, kept: Kept) -> Vec<u8> {
-        let mut content = self.synced.clone();
-        for (n, (offset, bytes)) in self.since.iter().enumerate() {
-            match kept {
-                Kept::Nothing => break,
-                Kept::EveryOther if n % 2 == 0 => continue,
-                Kept::EveryOther | Kept::All => {}
-            }
-            let offset = usize::try_from(*offset).unwrap();
-            match bytes {
-                Some(bytes) => {
-                    content.resize(content.len().max(offset + bytes.len()), 0);
-                    content[offset..offset + bytes.len()].copy_from_slice(bytes);
-                }
-                None => content.resize(offset, 0),
-            }
-        }
-        content
+/// Under which key it opens is open until the rotation is told of; then it is the next one.
+#[test]
+fn without_power_while_rotating() {
+    if !has_strace() {
+        return;
     }
+    let told = AtomicUsize::new(0);
+    let states = without_power("rotates", true, |path, said, at| {
+        check(path, &[], at);
+        let keys = Reader::open(path).unwrap().keys().unwrap();
+        assert_eq!(keys.current(), &key_of(path), "{at}");
+        if said.contains("rotated") {
+            assert_eq!(keys.keys().count(), 2, "{at}");
+            told.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    assert!(told.into_inner() > 0 && states > 40, "{states} states");
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
-use portcullis_ledger::{Files, Folder, Ledger, LedgerOptions, Objects, Sha256, StoreError, verify_export};
+use portcullis_ledger::{Files, Folder, Ledger, LedgerOptions, Objects, Reader, Sha256, StoreError, verify_export};
 
 use crate::sample::decision;
 
@@ -50,6 +50,61 @@ fn a_blob_with_other_bytes_is_refused() {
     let digits = digest.to_string();
     std::fs::write(there.path().join("blob").join(&digits[..2]).join(&digits[2..]), b"modulo").unwrap();
     assert!(matches!(folder.blob(&digest), Err(StoreError::Damaged { .. })));
+}
+
+/// Two that write into one folder, as two processes with the same number in two containers do.
+#[test]
+fn two_writers_of_one_folder_do_not_mix() {
+    let there = tempfile::tempdir().unwrap();
+    let barrier = std::sync::Barrier::new(2);
+    std::thread::scope(|scope| {
+        for writer in 0..2u8 {
+            let (there, barrier) = (there.path(), &barrier);
+            scope.spawn(move || {
+                let folder = Folder::open(there).unwrap();
+                barrier.wait();
+                for n in 0..100u8 {
+                    let bytes = [vec![writer, n], vec![writer; 20_000]].concat();
+                    assert!(folder.put(&format!("file/{writer}-{n}"), &bytes).unwrap());
+                    folder.replace("checkpoint", &bytes).unwrap();
+                }
+            });
+        }
+    });
+    let folder = Folder::open(there.path()).unwrap();
+    for (writer, n) in (0..2u8).flat_map(|writer| (0..100u8).map(move |n| (writer, n))) {
+        let found = folder.get(&format!("file/{writer}-{n}")).unwrap().unwrap();
+        assert!(found == [vec![writer, n], vec![writer; 20_000]].concat(), "{writer}-{n} holds {:?}", &found[..2]);
+    }
+    let last = folder.get("checkpoint").unwrap().unwrap();
+    assert!(last[1] == 99 && last.len() == 20_002 && last[2..].iter().all(|byte| *byte == last[0]));
+}
+
+/// The key that verifies it is the one that signs now; another log's key is not replaced.
+#[test]
+fn a_log_is_exported_into_the_same_folder_after_a_rotation() {
+    let there = tempfile::tempdir().unwrap();
+    let folder = Folder::open(&there.path().join("out")).unwrap();
+    let path = there.path().join("log");
+    let export = |path: &std::path::Path| {
+        let reader = Reader::open(path).unwrap();
+        let (note, chain) = reader.signed().unwrap();
+        folder.export(&reader, &note.unwrap(), chain.current()).map(|_| chain.current().clone())
+    };
+    let open = |path: &std::path::Path| Ledger::open(path, &LedgerOptions::default()).unwrap();
+    open(&path).append(decision(0)).unwrap();
+    let first = export(&path).unwrap();
+    open(&path).rotate_key().unwrap();
+    open(&path).append(decision(1)).unwrap();
+    let second = export(&path).unwrap();
+    assert_ne!(first, second);
+    let get = |name: &str| folder.get(name).map(|found| found.unwrap_or_default());
+    assert_eq!(verify_export(&second, get, |_, _| Ok::<_, StoreError>(())).unwrap().size(), 3);
+
+    let other = there.path().join("other");
+    open(&other).append(decision(0)).unwrap();
+    assert!(export(&other).is_err());
+    assert_eq!(get("log.vkey").unwrap(), format!("{second}\n").into_bytes());
 }
 
 /// Exported twice, at two sizes, into one folder.

@@ -13,12 +13,15 @@
 mod conformance;
 mod crash;
 mod damage;
+mod disk;
 mod folder;
 mod model;
 mod opening;
+mod outages;
 mod postgres;
 mod replicas;
 mod rotation;
 mod sample;
 mod server;
 mod sqlite;
+mod tls;

@@ -2,8 +2,11 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_ledger::store::sqlite::{Sqlite, SqliteReaders, WriterLock};
+use portcullis_ledger::store::{Listen, OpenReader, ReadStore};
 use portcullis_ledger::{Appended, Checkpoint, Ledger, LedgerOptions, Reader, StoreError};
 
 use crate::sample::decision;
@@ -95,7 +98,38 @@ fn foreign_older_and_newer_databases_are_refused() {
     }
     let text = folder.path().join("text");
     std::fs::write(&text, "not a database, but long enough to be looked at as one").unwrap();
-    assert!(matches!(open(&text), Err(StoreError::Database { .. })));
+    let error = open(&text).err().unwrap();
+    assert!(matches!(&error, StoreError::File { path, .. } if *path == text), "{error}");
+}
+
+/// A path that was mistyped: a request, another program's database. Nothing is made beside it, by who writes or verifies.
+#[test]
+fn nothing_is_made_beside_what_is_no_ledger() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("request.json"), "{}").unwrap();
+    std::fs::write(at("short"), "SQLite format 3\0").unwrap();
+    for (name, id) in [("other", 0), ("numbered", 7)] {
+        let db = rusqlite::Connection::open(at(name)).unwrap();
+        db.execute_batch(&format!("CREATE TABLE t(x); PRAGMA application_id = {id}")).unwrap();
+    }
+    let names = || std::fs::read_dir(folder.path()).unwrap().count();
+    for name in ["request.json", "other", "numbered"] {
+        let before = std::fs::read(at(name)).unwrap();
+        let error = open(&at(name)).err().unwrap();
+        assert!(error.to_string().contains("not a Portcullis ledger"), "{error}");
+        assert!(portcullis_ledger::verify_file(&at(name), &[], None).is_err(), "{name}");
+        assert_eq!((std::fs::read(at(name)).unwrap(), names()), (before, 4), "{name}");
+    }
+    assert!(open(&at("short")).is_err());
+    // An empty database is as good as none.
+    drop(
+        rusqlite::Connection::open(at("empty"))
+            .unwrap()
+            .execute_batch("PRAGMA user_version = 1; PRAGMA user_version = 0"),
+    );
+    assert!(std::fs::metadata(at("empty")).unwrap().len() > 0);
+    fill(&at("empty"), 0, 1);
 }
 
 #[test]
@@ -183,4 +217,41 @@ fn a_key_that_others_can_read_is_refused() {
         std::fs::set_permissions(&key, std::fs::Permissions::from_mode(mode)).unwrap();
         open(&path).unwrap();
     }
+}
+
+/// Nobody can listen. What it opened is tended and read, until it is dropped.
+struct Deaf(SqliteReaders);
+
+impl OpenReader for Deaf {
+    fn open_reader(&self) -> Result<Box<dyn ReadStore>, StoreError> {
+        self.0.open_reader()
+    }
+
+    fn listen(&self) -> Result<Option<Box<dyn Listen>>, StoreError> {
+        Err(StoreError::Database { phase: "listening", message: "nobody hears".to_owned() })
+    }
+
+    fn tend(&self) -> Result<(), StoreError> {
+        self.0.tend()
+    }
+
+    fn prepare_scrub(&self) -> Result<(), StoreError> {
+        self.0.prepare_scrub()
+    }
+}
+
+#[test]
+fn a_ledger_that_does_not_open_leaves_no_thread_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    fill(&path, 0, 3);
+    let file = |suffix: &str| folder.path().join(format!("log.{suffix}"));
+    let store = Sqlite::open(&path, WriterLock::take(&path, Duration::ZERO).unwrap()).unwrap();
+    let readers = Arc::new(Deaf(SqliteReaders::new(path.clone())));
+    let copies = vec![file("checkpoint")];
+    let options = LedgerOptions::default();
+    let started = Ledger::start(Box::new(store), Arc::clone(&readers) as _, &file("key"), copies, &options);
+    assert!(started.is_err());
+    assert_eq!(Arc::strong_count(&readers), 1, "a thread still tends the store");
+    Ledger::open(&path, &LedgerOptions { lock_wait: Duration::ZERO, ..options }).unwrap();
 }

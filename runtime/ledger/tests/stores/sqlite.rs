@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
+use jiff::Timestamp;
+use portcullis_gate::Outcome;
+use portcullis_ledger::store::{HistoryAnswer, HistoryQuery, MAX_HISTORY_ROWS};
 use portcullis_ledger::{Appended, Ledger, LedgerOptions, StoreError, Verification, default_copies, verify_file};
 
 use crate::conformance::{Place, all};
-use crate::sample::decision;
+use crate::sample::{EPOCH_MS, decision, moment};
 
 struct File {
     _folder: tempfile::TempDir,
@@ -19,6 +22,11 @@ impl Place for File {
 
     fn verify(&self) -> Verification {
         verify_file(&self.path, &default_copies(&self.path), None).unwrap()
+    }
+
+    fn tamper(&self, statement: &str) -> u64 {
+        let changed = rusqlite::Connection::open(&self.path).unwrap().execute(statement, []).unwrap();
+        u64::try_from(changed).unwrap()
     }
 }
 
@@ -75,4 +83,50 @@ fn a_copy_that_cannot_be_written_stops_the_ledger() {
     }
     std::fs::create_dir(&away).unwrap();
     assert!(matches!(ledger.append(decision(999)), Err(StoreError::Stopped { .. })), "it stays stopped");
+}
+
+/// Asked by a policy or again by the writer, a question costs so much and no more, and its entry alone is refused.
+#[test]
+fn a_question_about_too_much_is_not_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let ledger = Ledger::open(&path, &LedgerOptions::default()).unwrap();
+    (0..3).for_each(|n| drop(ledger.append(decision(n)).unwrap()));
+    let as_row = |number: u64| i64::try_from(number).unwrap();
+    let index = |from: u64, count: u64, action: &str| {
+        let text = "WITH RECURSIVE rows(no) AS (SELECT ?1 UNION ALL SELECT no + 1 FROM rows LIMIT ?2) \
+                    INSERT INTO decisions SELECT no, ?3 + no, ?4, 'service', 'service-' || (no % 5), 0 FROM rows";
+        let db = rusqlite::Connection::open(&path).unwrap();
+        let inserted = db.execute(text, (as_row(from), as_row(count), EPOCH_MS, action)).unwrap();
+        assert_eq!(u64::try_from(inserted).unwrap(), count);
+    };
+    let all = HistoryQuery {
+        action: None,
+        resource_type: None,
+        resource_id: None,
+        outcomes: Vec::new(),
+        since: moment(0),
+        until: Timestamp::MAX,
+    };
+    let of_action = HistoryQuery { action: Some("busy".to_owned()), ..all.clone() };
+    let outcomes = HistoryQuery { outcomes: vec![Outcome::Deny], ..of_action.clone() };
+    let of_resource = HistoryQuery {
+        resource_type: Some("service".to_owned()),
+        resource_id: Some("service-1".to_owned()),
+        ..of_action.clone()
+    };
+    let count = |query| ledger.reader().unwrap().history(query).map(|answer| answer.count);
+    index(1000, MAX_HISTORY_ROWS, "busy");
+    assert_eq!(count(&of_action).unwrap(), MAX_HISTORY_ROWS);
+    assert_eq!(count(&outcomes).unwrap(), 0);
+    index(1000 + MAX_HISTORY_ROWS, 1, "busy");
+    for query in [&all, &of_action, &outcomes] {
+        assert!(matches!(count(query), Err(StoreError::TooMuchHistory { most: MAX_HISTORY_ROWS })), "{query:?}");
+    }
+    assert_eq!(count(&of_resource).unwrap(), MAX_HISTORY_ROWS / 5);
+
+    let mut entry = decision(3);
+    entry.expected_history = vec![(of_action, HistoryAnswer::default())];
+    assert!(matches!(ledger.append(entry), Err(StoreError::TooMuchHistory { .. })));
+    assert!(matches!(ledger.append(decision(4)), Ok(Appended::Committed(commit)) if commit.index == 3));
 }

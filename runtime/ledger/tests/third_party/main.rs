@@ -1,8 +1,8 @@
 //! What this crate writes, checked by programs that this project did not write: see `tools/check-third-party.sh`.
 //!
 //! The samples come from a ledger on disk, through the crate's public interface alone; the script fetches the other programs. Where
-//! one of them cannot be had, it says SKIPPED on the standard error, past the test harness's capture. With
-//! `PORTCULLIS_THIRD_PARTY=required`, that is a failure; with `off`, nothing is fetched.
+//! one of them cannot be had, its check is skipped, and `portcullis-skip` says what becomes of that. With
+//! `PORTCULLIS_FETCH=off`, nothing is fetched.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
@@ -29,10 +29,11 @@ const DECISIONS: [(u64, Outcome); 2] = [(123, Outcome::Warn), (456, Outcome::Den
 #[test]
 fn other_programs_agree() {
     let say = |text: &str| std::io::stderr().write_all(text.as_bytes()).unwrap();
-    let mode = std::env::var("PORTCULLIS_THIRD_PARTY").unwrap_or_default();
-    if mode == "off" {
-        say("SKIPPED: the third-party checks of the ledger's formats (PORTCULLIS_THIRD_PARTY=off)\n");
-        return;
+    if std::env::var("PORTCULLIS_FETCH").is_ok_and(|mode| mode == "off") {
+        return portcullis_skip::skip(
+            "third-party",
+            "the ledger's formats were not checked by other programs: PORTCULLIS_FETCH=off",
+        );
     }
     let samples = Path::new(env!("CARGO_TARGET_TMPDIR")).join("third-party-samples");
     _ = std::fs::remove_dir_all(&samples);
@@ -42,12 +43,17 @@ fn other_programs_agree() {
     let text = [String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)].concat();
     say(&text);
     assert!(output.status.success(), "{text}");
-    let skipped = text.contains("SKIPPED");
-    assert!(!skipped || mode != "required", "a check was skipped:\n{text}");
+    skipped(&text);
     // What passed says so by name: an empty script would pass nothing.
     for name in ["pymerkle", "securesystemslib", "sigstore", "sumdb"] {
         assert!(text.contains(&format!("ok {name}")) || text.contains(&format!("SKIPPED {name}")), "{name}:\n{text}");
     }
+}
+
+/// What the script says that it could not check: `SKIPPED NAME: WHY`.
+fn skipped(text: &str) {
+    let lines = text.lines().filter_map(|line| line.strip_prefix("SKIPPED ")?.split_once(": "));
+    lines.for_each(|(name, why)| portcullis_skip::skip(name, why));
 }
 
 /// A ledger on disk with a decision in each leaf.

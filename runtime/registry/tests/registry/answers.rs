@@ -163,7 +163,7 @@ fn manifests_that_are_too_much() {
     value["layers"] = json!(vec![layer; 10_000]);
     let bytes = value.to_string().into_bytes();
     let server = lying(&content, move |seen| seen.path.contains("/manifests/").then(|| manifest(bytes.clone())));
-    assert_eq!(pull_error(&server), "HOST/policies/x:1: the manifest: it has 10000 layers, more than 17");
+    assert_eq!(pull_error(&server), "HOST/policies/x:1: the manifest: it has 10000 layers, more than 65");
     assert_eq!(server.seen().len(), 1, "no layer was asked for");
 }
 

@@ -4,6 +4,7 @@
 
 mod answers;
 mod archives;
+mod proxies;
 mod pushes;
 mod redirects;
 mod server;

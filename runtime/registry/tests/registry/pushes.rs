@@ -112,7 +112,7 @@ fn what_is_not_admissible_makes_no_artifact() {
     let module = Content::new().artifact.module().to_vec();
     let refused = new(b"(module)", vec![], &[]).unwrap_err();
     assert!(matches!(&refused, RegistryError::Refused(refusal) if refusal.fault.code() == "load.format"), "{refused}");
-    assert!(matches!(new(&module, vec![vec![]; 17], &[]), Err(RegistryError::Option(_))));
+    assert!(matches!(new(&module, vec![vec![]; 65], &[]), Err(RegistryError::Option(_))));
     assert!(matches!(new(&module, vec![vec![0; 1024 * 1024 + 1]], &[]), Err(RegistryError::TooLarge { .. })));
     assert!(matches!(new(&module, vec![], &[("", "x")]), Err(RegistryError::Option(_))));
     assert!(matches!(new(&module, vec![], &[("k", &"x".repeat(70_000))]), Err(RegistryError::Option(_))));

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use portcullis::{DecideOptions, Engine, EngineOptions, PolicySet};
+use portcullis::{DecideOptions, Engine, EngineOptions, HistorySource, PolicySet};
 use portcullis_bench::{Case, Figure, measure};
 use portcullis_gate::Request;
 use serde_json::{Value, json};
@@ -58,7 +58,7 @@ pub fn figures(root: &Path, quick: bool) -> anyhow::Result<Vec<Figure>> {
     ] {
         let request = &request;
         cases.push(Case::new(GROUP, name, move || {
-            black_box(set.decide(request, &DecideOptions::default()));
+            black_box(set.decide(request, &DecideOptions::default(), &HistorySource::None));
         }));
     }
     Ok(measure(cases, if quick { 3 } else { ROUNDS }, TURN, |_| ()))
@@ -128,7 +128,7 @@ fn cedar_settings() -> Value {
 
 /// Outcome, code and message of the first finding.
 fn said(set: &PolicySet, request: &Request) -> String {
-    let decision = set.decide(request, &DecideOptions::default());
+    let decision = set.decide(request, &DecideOptions::default(), &HistorySource::None);
     let finding = decision.findings().next().map(|finding| format!("{} {}", finding.code, finding.message));
     format!("{} {}", decision.outcome(), finding.unwrap_or_default())
 }

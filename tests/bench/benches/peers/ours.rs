@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use portcullis::{CacheOptions, DecideOptions, Decision, Engine, EngineOptions, PolicySet};
+use portcullis::{CacheOptions, DecideOptions, Decision, Engine, EngineOptions, HistorySource, PolicySet};
 use portcullis_gate::Request;
 
 const SETTINGS: &str = r#"{ roles = ["platform_admin", "release_manager"], environments = ["staging", "production"], actions = ["deploy", "rollback"] }"#;
@@ -86,7 +86,7 @@ impl Set {
     }
 
     pub fn decide(&self, request: &Request) -> Decision {
-        self.0.decide(request, &DecideOptions::default())
+        self.0.decide(request, &DecideOptions::default(), &HistorySource::None)
     }
 
     /// Outcome, code and message of the first finding.

@@ -58,6 +58,46 @@ fn what_is_pushed_is_pulled() {
     }
 }
 
+/// The same files as trust rules read: as many, and none of the others.
+#[test]
+fn evidence_that_trust_rules_accept_is_pushed_and_no_other() {
+    let Some(registry) = Registry::start(&Settings::default()) else { return };
+    let site = site();
+    let name = |digits: &str| format!("rules.wasm.{digits}.sigstore.json");
+    for n in 0..portcullis::MAX_EVIDENCE_FILES - 3 {
+        let bytes = format!("{{\"n\":{n}}}");
+        site.write(&name(&Sha256::of(bytes.as_bytes()).to_string()[..16]), bytes);
+    }
+    let secret = tempfile::tempdir().unwrap();
+    let outside = b"of somebody else";
+    std::fs::write(secret.path().join("file"), outside).unwrap();
+    let link = name(&Sha256::of(outside).to_string()[..16]);
+    std::os::unix::fs::symlink(secret.path().join("file"), site.path().join(&link)).unwrap();
+    let pipe = name("00000000000000aa");
+    assert!(std::process::Command::new("mkfifo").arg(site.path().join(&pipe)).status().unwrap().success());
+    let damaged = name("0123456789abcdef");
+    site.write(&damaged, "not what the name says");
+    // No names of evidence.
+    site.write(&name("0123456789ABCDEF"), "upper case");
+    let reference = registry.reference("team/rules:reviewed");
+    let run = site.run(&["policy", "push", "rules.wasm", &reference, "--format", "json"]);
+    assert_eq!((run.code, run.json()["evidence"].as_u64()), (0, Some(61)), "{}", run.stderr);
+    for (name, reason) in
+        [(&link, "a link out of its folder"), (&pipe, "not a plain file"), (&damaged, "not those that its name says")]
+    {
+        let told = run.stderr.lines().any(|line| line.contains(name) && line.contains(reason));
+        assert!(told, "{name}: {}", run.stderr);
+    }
+    assert!(!run.stderr.contains("ABCDEF"), "{}", run.stderr);
+    site.write(&name("00000000000000ab"), "one more than may be");
+    let run = site.run(&["policy", "push", "rules.wasm", &reference]);
+    assert!(run.code == 1 && run.stderr.contains("more than 64"), "{}", run.stderr);
+    let elsewhere = Site::new();
+    let run = elsewhere.run(&["policy", "pull", &reference, "--out", "pulled.wasm"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 62, "the module and its evidence");
+}
+
 #[test]
 fn what_is_refused_is_not_pushed() {
     let Some(registry) = Registry::start(&Settings::default()) else { return };
@@ -66,9 +106,6 @@ fn what_is_refused_is_not_pushed() {
     let reference = registry.reference("x:1");
     let run = site.run(&["policy", "push", "core.wasm", &reference]);
     assert!(run.code == 1 && run.stderr.contains("load.format"), "{}", run.stderr);
-    site.write("rules.wasm.0123456789abcdef.sigstore.json", "not what the name says");
-    let run = site.run(&["policy", "push", "rules.wasm", &reference]);
-    assert!(run.code == 1 && run.stderr.contains("not those that its name says"), "{}", run.stderr);
     assert!(!registry.data().join("docker/registry/v2/repositories").exists(), "nothing arrived");
     let run = site.run(&["policy", "pull", &reference, "--out", "x.wasm"]);
     assert!(run.code == 1 && run.stderr.contains("answers 404: MANIFEST_UNKNOWN"), "{}", run.stderr);

@@ -1,4 +1,5 @@
 use std::ops::Range;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use portcullis_gate::Sha256;
@@ -6,7 +7,7 @@ use postgres::Row;
 use postgres::types::ToSql;
 use uuid::Uuid;
 
-use super::super::filter::{Conditions, Parameter, index_of, number_of, outcome_of, time_of};
+use super::super::filter::{Conditions, Parameter, history_of, index_of, number_of, outcome_of, time_of};
 use super::super::{
     DecisionRow, EventRow, HistoryAnswer, HistoryQuery, Idempotency, Identity, ListFilter, ListedDecision, ReadStore,
     Role, StoredPayload, Totals, payload_of, payload_place,
@@ -15,6 +16,10 @@ use super::{Postgres, failed, get};
 use crate::store_error::StoreError;
 
 impl ReadStore for Postgres {
+    fn is_alive(&mut self) -> bool {
+        self.client.is_valid(ALIVE_WITHIN).is_ok()
+    }
+
     fn begin_snapshot(&mut self) -> Result<(), StoreError> {
         let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
         self.client.batch_execute(begin).map_err(failed("beginning to read"))
@@ -148,16 +153,10 @@ impl ReadStore for Postgres {
 
     fn history(&mut self, query: &HistoryQuery) -> Result<HistoryAnswer, StoreError> {
         self.flush()?;
-        let conditions = Conditions::of_query(query);
-        let text = format!("SELECT count(*), min(time), max(time) FROM decisions{}", conditions.clause());
+        let (text, conditions) = Conditions::of_history(query);
         let values = values(&conditions);
         let rows = self.many(&text, &values.iter().map(AsRef::as_ref).collect::<Vec<_>>(), |row| {
-            let (oldest, latest): (Option<i64>, Option<i64>) = (get(row, 1)?, get(row, 2)?);
-            Ok(HistoryAnswer {
-                count: index_of(get(row, 0)?)?,
-                oldest: oldest.map(time_of).transpose()?,
-                latest: latest.map(time_of).transpose()?,
-            })
+            history_of((get(row, 0)?, get(row, 1)?, get(row, 2)?, get(row, 3)?))
         })?;
         rows.into_iter().next().ok_or_else(|| StoreError::damaged("a count without a row"))
     }
@@ -238,6 +237,8 @@ impl Postgres {
     }
 }
 
+/// How long a server may take to answer nothing.
+const ALIVE_WITHIN: Duration = Duration::from_secs(2);
 /// Most statements that are kept prepared.
 const MAX_STATEMENTS: usize = 64;
 

@@ -150,7 +150,7 @@ impl Store for Postgres {
     fn commit(&mut self) -> Result<(), StoreError> {
         self.flush()?;
         if let Some(lease) = self.lease {
-            self.renew(lease)?;
+            self.renew_locked(lease)?;
         }
         self.client.batch_execute("COMMIT").map_err(failed("committing"))
     }
@@ -160,10 +160,8 @@ impl Store for Postgres {
         self.client.batch_execute("ROLLBACK").map_err(failed("rolling back"))
     }
 
-    /// Dead rows hold what was erased until they are vacuumed; the write-ahead log holds it until it is recycled.
+    /// All of it is done beside the writer.
     fn scrub(&mut self) -> Result<bool, StoreError> {
-        self.client.batch_execute("VACUUM payloads").map_err(failed("vacuuming"))?;
-        self.client.batch_execute("VACUUM idempotency").map_err(failed("vacuuming"))?;
         Ok(true)
     }
 

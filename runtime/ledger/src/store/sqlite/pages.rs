@@ -2,8 +2,9 @@
 //!
 //! SQLite's own `integrity_check` looks at what it needs, and reads over much else: unused fields of the header, unused
 //! space, more than one spelling of a number. Here each page of the [file format](https://www.sqlite.org/fileformat2.html)
-//! is taken apart: a byte is part of a cell in its one spelling, or has a value that is known beforehand. What the cells
-//! say is checked elsewhere, against the events.
+//! is taken apart: a byte is part of a cell in its one spelling, or has a value that is known beforehand. Every index has
+//! each row of its table once, in order. So nothing that `integrity_check` would find is left. What the tables say is
+//! checked elsewhere, against the events.
 //!
 //! One thing that SQLite leaves behind is not accounted for: where it split a page of an index, an inner page of a table,
 //! or a page of the schema, a remnant of moved cells may stay in the space between the cell pointers and the cells.
@@ -12,6 +13,12 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+
+mod indexes;
+mod record;
+
+use indexes::Indexes;
+use record::{Column, columns, number, varint};
 
 use super::schema::{APPLICATION_ID, FORMAT_VERSION, SCHEMA};
 use crate::store_error::StoreError;
@@ -66,14 +73,22 @@ pub fn check_pages(path: &Path, sqlite_version: i64) -> Result<PageReport, Store
         seen: vec![false; usize::try_from(pages).unwrap_or(usize::MAX)],
         report: PageReport::default(),
         is_schema: false,
+        statement: 0,
+        indexes: Indexes::of_schema(),
     };
     if length % page_bytes != 0 {
         walk.problem(1, "the file does not end with a page");
     }
     walk.header(&header, pages, sqlite_version);
-    for (kind, root) in walk.schema() {
-        walk.is_schema = root == 1;
+    walk.is_schema = true;
+    walk.tree(1, Kind::Table, 0, true);
+    walk.is_schema = false;
+    for (statement, kind, root) in walk.schema() {
+        walk.statement = statement;
         walk.tree(root, kind, 0, true);
+    }
+    for problem in walk.indexes.differences() {
+        walk.problem(1, problem);
     }
     let lock_page = usize::try_from(LOCK_BYTE / page_bytes).unwrap_or(usize::MAX);
     let unseen: Vec<usize> =
@@ -91,6 +106,9 @@ struct Walk {
     report: PageReport,
     /// While the tree of the schema is walked.
     is_schema: bool,
+    /// Which statement of the schema made the tree that is walked.
+    statement: usize,
+    indexes: Indexes,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,15 +174,16 @@ impl Walk {
         }
     }
 
-    /// The kinds and root pages of all tables and indexes, the schema table included.
-    fn schema(&mut self) -> Vec<(Kind, u32)> {
+    /// The tables and indexes: the number of the statement that makes it, its kind, its root page.
+    fn schema(&mut self) -> Vec<(usize, Kind, u32)> {
         let mut cells = Vec::new();
         self.leaves(1, 0, &mut cells);
-        let mut trees = vec![(Kind::Table, 1)];
+        let mut trees = Vec::new();
         if cells.len() != SCHEMA.len() {
             self.problem(1, format!("the schema has {} objects instead of {}", cells.len(), SCHEMA.len()));
         }
-        for ((cell, expected), number) in cells.iter().zip(SCHEMA).zip(1..) {
+        for ((cell, expected), statement) in cells.iter().zip(SCHEMA).zip(0..) {
+            let number = i64::try_from(statement).unwrap_or(i64::MAX).saturating_add(1);
             let mut words = expected.split([' ', '(']);
             let is_table = expected.starts_with("CREATE TABLE");
             let word = |skip: usize, words: &mut dyn Iterator<Item = &'static str>| words.nth(skip).unwrap_or("");
@@ -181,7 +200,7 @@ impl Walk {
                     _ => None,
                 });
             match root {
-                Some(root) => trees.push((if is_table { Kind::Table } else { Kind::Index }, root)),
+                Some(root) => trees.push((statement, if is_table { Kind::Table } else { Kind::Index }, root)),
                 None => self.problem(1, format!("the schema has another {kind} than {name}")),
             }
         }
@@ -236,15 +255,16 @@ impl Walk {
         }
         let mut last = None;
         for cell in cells {
-            let keys_only = kind == Kind::Table && cell.left.is_some();
-            if !keys_only && let Err(problem) = check_record(&cell.record, kind == Kind::Table && !self.is_schema) {
-                self.problem(page, format!("the cell at {}: {problem}", cell.at));
-            }
             if let Some(left) = cell.left {
                 let below = self.tree(left, kind, depth + 1, false);
                 if kind == Kind::Table && below != cell.row {
                     self.problem(page, format!("the key at {} is not the last row below it", cell.at));
                 }
+            }
+            if (kind == Kind::Index || cell.left.is_none())
+                && let Err(problem) = self.record(kind, &cell)
+            {
+                self.problem(page, format!("the cell at {}: {problem}", cell.at));
             }
             if kind == Kind::Table {
                 if last >= cell.row {
@@ -262,6 +282,22 @@ impl Walk {
                 below
             }
             None => last,
+        }
+    }
+
+    /// A record of the tree that is walked. The first column of a table is its row number, which a record leaves out; nothing
+    /// else is ever left out.
+    fn record(&mut self, kind: Kind, cell: &Cell) -> Result<(), &'static str> {
+        let columns = columns(&cell.record).ok_or("its record is not spelled as SQLite spells it")?;
+        let row_number_first = kind == Kind::Table && !self.is_schema;
+        let left_out = |(n, column): (usize, &Column<'_>)| (*column == Column::Null) == (row_number_first && n == 0);
+        if !columns.iter().enumerate().all(left_out) {
+            return Err("its record leaves out other columns");
+        }
+        match cell.row {
+            _ if self.is_schema => Ok(()),
+            Some(row) => self.indexes.row(self.statement, row, &columns),
+            None => self.indexes.entry(self.statement, &cell.record, &columns),
         }
     }
 
@@ -429,106 +465,8 @@ impl Walk {
     }
 }
 
-enum Column<'r> {
-    Null,
-    Integer(i64),
-    Blob,
-    Text(&'r [u8]),
-}
-
-/// A record's columns; `None` where it is malformed, or spells something as SQLite does not. The last column may be cut.
-fn columns(record: &[u8]) -> Option<Vec<Column<'_>>> {
-    let mut next = 0;
-    let header = usize::try_from(varint(record, &mut next).ok()?).ok()?;
-    let mut types = Vec::new();
-    while next < header {
-        types.push(varint(record, &mut next).ok()?);
-    }
-    if next != header {
-        return None;
-    }
-    let mut found = Vec::with_capacity(types.len());
-    let last = types.len().checked_sub(1)?;
-    for (n, kind) in types.into_iter().enumerate() {
-        let length = match kind {
-            0 | 8 | 9 => 0,
-            1..=4 => usize::try_from(kind).ok()?,
-            5 => 6,
-            6 => 8,
-            12.. => usize::try_from((kind - 12) / 2).ok()?,
-            _ => return None,
-        };
-        let cut = n == last && record.len() < next.checked_add(length)?;
-        let bytes = if cut && kind >= 12 { record.get(next..)? } else { record.get(next..next + length)? };
-        next = next.checked_add(length)?;
-        found.push(match kind {
-            0 => Column::Null,
-            8 => Column::Integer(0),
-            9 => Column::Integer(1),
-            1..=6 => {
-                let value = signed(bytes);
-                let spelled = match value {
-                    0 | 1 => return None,
-                    -0x80..=0x7f => 1,
-                    -0x8000..=0x7fff => 2,
-                    -0x80_0000..=0x7f_ffff => 3,
-                    -0x8000_0000..=0x7fff_ffff => 4,
-                    -0x8000_0000_0000..=0x7fff_ffff_ffff => 5,
-                    _ => 6,
-                };
-                if spelled != kind {
-                    return None;
-                }
-                Column::Integer(value)
-            }
-            _ if kind % 2 == 0 => Column::Blob,
-            _ => Column::Text(bytes),
-        });
-    }
-    (next == record.len() || record.len() < next).then_some(found)
-}
-
-/// The first column of a table is its row number, which a record leaves out; nothing else is ever left out.
-fn check_record(record: &[u8], row_number_first: bool) -> Result<(), &'static str> {
-    let columns = columns(record).ok_or("its record is not spelled as SQLite spells it")?;
-    let left_out = |(n, column): (usize, &Column<'_>)| matches!(column, Column::Null) == (row_number_first && n == 0);
-    if columns.iter().enumerate().all(left_out) { Ok(()) } else { Err("its record leaves out other columns") }
-}
-
 /// Eight bytes at a time: most of the gaps are long.
 fn is_zero(bytes: &[u8]) -> bool {
     let (words, rest) = bytes.as_chunks::<8>();
     words.iter().fold(0, |all, word| all | u64::from_ne_bytes(*word)) == 0 && rest.iter().all(|byte| *byte == 0)
-}
-
-/// A big-endian number of at most 8 bytes.
-fn number(bytes: &[u8], at: usize, length: usize) -> Option<u64> {
-    let found = bytes.get(at..at.checked_add(length)?)?;
-    Some(found.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
-}
-
-fn signed(bytes: &[u8]) -> i64 {
-    let negative = bytes.first().is_some_and(|byte| *byte >= 0x80);
-    bytes.iter().fold(if negative { -1 } else { 0 }, |sum, byte| sum << 8 | i64::from(*byte))
-}
-
-/// A number of 1 to 9 bytes in its shortest spelling, the only one that SQLite writes.
-fn varint(bytes: &[u8], next: &mut usize) -> Result<i64, &'static str> {
-    let mut value = 0u64;
-    for n in 0..9 {
-        let byte = *bytes.get(*next).ok_or("a number is outside")?;
-        *next += 1;
-        if n == 8 {
-            value = value << 8 | u64::from(byte);
-            break;
-        }
-        value = value << 7 | u64::from(byte & 0x7f);
-        if byte < 0x80 {
-            break;
-        }
-        if n == 0 && byte == 0x80 {
-            return Err("a number is not in its shortest spelling");
-        }
-    }
-    Ok(i64::from_be_bytes(value.to_be_bytes()))
 }

@@ -6,7 +6,7 @@ use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{OptionalExtension as _, Params, Row, ToSql, params_from_iter};
 use uuid::Uuid;
 
-use super::super::filter::{Conditions, Parameter, index_of, number_of, outcome_of, time_of};
+use super::super::filter::{Conditions, Parameter, history_of, index_of, number_of, outcome_of, time_of};
 use super::super::{
     DecisionRow, EventRow, HistoryAnswer, HistoryQuery, Idempotency, Identity, ListFilter, ListedDecision, ReadStore,
     Role, StoredPayload, Totals,
@@ -15,6 +15,10 @@ use super::{META_KEY, META_ORIGIN, Sqlite, failed};
 use crate::store_error::StoreError;
 
 impl ReadStore for Sqlite {
+    fn is_reusable(&self) -> bool {
+        !self.still
+    }
+
     fn begin_snapshot(&mut self) -> Result<(), StoreError> {
         self.run("BEGIN", "beginning to read")
     }
@@ -166,15 +170,9 @@ impl ReadStore for Sqlite {
     }
 
     fn history(&mut self, query: &HistoryQuery) -> Result<HistoryAnswer, StoreError> {
-        let conditions = Conditions::of_query(query);
-        let text = format!("SELECT count(*), min(time), max(time) FROM decisions{}", conditions.clause());
+        let (text, conditions) = Conditions::of_history(query);
         let rows = self.many(&text, params_from_iter(conditions.parameters), "counting decisions", |row| {
-            let (oldest, latest): (Option<i64>, Option<i64>) = (get(row, 1)?, get(row, 2)?);
-            Ok(HistoryAnswer {
-                count: index_of(get(row, 0)?)?,
-                oldest: oldest.map(time_of).transpose()?,
-                latest: latest.map(time_of).transpose()?,
-            })
+            history_of((get(row, 0)?, get(row, 1)?, get(row, 2)?, get(row, 3)?))
         })?;
         rows.into_iter().next().ok_or_else(|| StoreError::damaged("a count without a row"))
     }
@@ -219,6 +217,15 @@ impl ReadStore for Sqlite {
         let lines: Vec<String> =
             self.many("PRAGMA integrity_check(100)", [], "checking integrity", |row| get(row, 0))?;
         let mut problems: Vec<String> = lines.into_iter().filter(|line| line != "ok").collect();
+        problems.extend(self.check_rows()?);
+        Ok(problems)
+    }
+}
+
+impl Sqlite {
+    /// The rows that belong to no event.
+    pub(crate) fn check_rows(&mut self) -> Result<Vec<String>, StoreError> {
+        let mut problems = Vec::new();
         let rows: Vec<(i64, String)> =
             self.many("SELECT no, value FROM meta ORDER BY no", [], "reading meta", |row| {
                 Ok((get(row, 0)?, get(row, 1)?))
@@ -234,9 +241,7 @@ impl ReadStore for Sqlite {
         }
         Ok(problems)
     }
-}
 
-impl Sqlite {
     pub(super) fn meta(&mut self, no: i64) -> Result<String, StoreError> {
         self.one("SELECT value FROM meta WHERE no = ?1", [no], "reading meta", |row| row.get(0))?
             .ok_or_else(|| StoreError::damaged(format!("meta has no row {no}")))

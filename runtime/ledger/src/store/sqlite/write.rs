@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use portcullis_gate::Sha256;
 use rusqlite::config::DbConfig;
 
@@ -114,7 +116,11 @@ impl Store for Sqlite {
     }
 
     fn scrub(&mut self) -> Result<bool, StoreError> {
-        self.move_wal("TRUNCATE").map(|(busy, ..)| busy == 0)
+        // While it waited for a reader it would hold up the next batch.
+        self.db.busy_timeout(Duration::ZERO).map_err(failed("preparing to empty the WAL"))?;
+        let moved = self.move_wal("TRUNCATE");
+        self.db.busy_timeout(super::BUSY_TIMEOUT).map_err(failed("preparing to write"))?;
+        moved.map(|(busy, ..)| busy == 0)
     }
 
     fn abandon(&mut self) {

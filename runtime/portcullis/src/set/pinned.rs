@@ -1,33 +1,30 @@
 //! What a lock pins of the modules that come from registries.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
-use jiff::Timestamp;
-use portcullis_gate::{Lock, Manifest, OciReference, Sha256};
+use portcullis_gate::{OciPin, OciReference, Sha256};
 
-use crate::{ModuleStore, ModuleStoreError, SetError};
+use super::{SetError, Sources};
+use crate::{ModuleStore, ModuleStoreError};
 
 /// The digests that the lock gives the modules of a registry; all of them are in the store.
 ///
 /// # Errors
 /// [`SetError::NotFetched`]: the store lacks some; [`SetError::NoModuleStore`]: there is none.
-pub(crate) fn pinned_modules(
-    (manifest_path, manifest): (&Path, &[u8]),
-    (lock_path, lock): (&Path, &[u8]),
+pub(super) fn pinned_modules(
+    sources: &Sources<'_>,
     modules: Option<&ModuleStore>,
 ) -> Result<BTreeMap<String, Sha256>, SetError> {
-    let definition = Manifest::parse(&manifest_path.display().to_string(), manifest, Timestamp::now())?.definition;
-    let lock = Lock::parse(&lock_path.display().to_string(), lock)?;
+    let manifest_path = sources.manifest.0;
     let mut pinned = BTreeMap::new();
     let mut missing = BTreeSet::new();
-    for spec in definition.policies().iter().filter(|spec| OciReference::of_module(&spec.module).is_some()) {
+    for spec in sources.definition.policies().iter().filter(|spec| OciReference::of_module(&spec.module).is_some()) {
         let Some(modules) = modules else {
             return Err(SetError::NoModuleStore { path: manifest_path.into(), module: spec.module.clone() });
         };
         // One that the lock lacks, or knows from elsewhere, is a mismatch and not something to fetch.
-        let locked = lock.policy(&spec.name);
-        let same_place = |pin: &portcullis_gate::OciPin| pin.reference == spec.module;
+        let locked = sources.locked.policy(&spec.name);
+        let same_place = |pin: &OciPin| pin.reference == spec.module;
         let Some(locked) = locked.filter(|locked| locked.oci.as_ref().is_some_and(same_place)) else { continue };
         pinned.insert(spec.module.clone(), locked.module_sha256);
         let limit = usize::try_from(spec.limits.module_bytes).unwrap_or(usize::MAX);

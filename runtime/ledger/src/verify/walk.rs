@@ -1,0 +1,180 @@
+//! Reads every event with what is beside it, and builds the tree again.
+
+use std::ops::Range;
+use std::sync::mpsc::sync_channel;
+
+use super::checkpoints::Signed;
+use super::judge::{Beside, Item, Judged};
+use super::{Collected, ProblemCode};
+use crate::store::{ReadStore, Role, Totals};
+use crate::{Edge, Sha256, VerifierKey, leaf_hash, node_position, nodes_of};
+
+/// Events that are in memory at once.
+const CHUNK: u64 = 128;
+/// Threads that compare events with what is stored beside them.
+const JUDGES: usize = 2;
+
+pub(super) struct Walk<'s, 'f> {
+    store: &'s mut dyn ReadStore,
+    all: Collected<'f>,
+    seen: Totals,
+    judged: Judged,
+}
+
+impl<'s, 'f> Walk<'s, 'f> {
+    pub(super) fn new(store: &'s mut dyn ReadStore, all: Collected<'f>) -> Walk<'s, 'f> {
+        Walk { store, all, seen: Totals::default(), judged: Judged::default() }
+    }
+
+    pub(super) fn run(mut self, copies: &[(String, String)], key: Option<&VerifierKey>) {
+        let totals = self.all.read("the tables", self.store.totals());
+        // A damaged index may claim any size; there are no more events than rows.
+        let size = self.all.read("events", self.store.size()).min(totals.events);
+        let mut signed = Signed::of(self.store, copies, key, size, &mut self.all);
+        let mut edge = Edge::new();
+        // Reading and hashing is one half of the work, decoding the other: other threads do that.
+        let judged = std::thread::scope(|scope| {
+            let judges: Vec<_> = (0..JUDGES)
+                .map(|_| {
+                    let (send, receive) = sync_channel::<Vec<Item>>(2);
+                    (send, scope.spawn(move || Judged::of(&receive)))
+                })
+                .collect();
+            let mut start = 0;
+            for (send, _) in judges.iter().cycle() {
+                if start >= size {
+                    break;
+                }
+                let end = size.min(start.saturating_add(CHUNK));
+                // A judge who is gone is missed below.
+                let _ = send.send(self.chunk(start..end, &mut edge, &mut signed));
+                start = end;
+            }
+            let (senders, judges): (Vec<_>, Vec<_>) = judges.into_iter().unzip();
+            drop(senders);
+            judges.into_iter().map(|judge| judge.join()).collect::<Vec<_>>()
+        });
+        for judged in judged {
+            match judged {
+                Ok(judged) => self.judged.merge(judged),
+                Err(_) => self.all.add(ProblemCode::Unreadable, "events", "a thread panicked"),
+            }
+        }
+        let mut problems = std::mem::take(&mut self.judged.problems);
+        problems.sort_by_key(|(index, _)| *index);
+        problems.into_iter().for_each(|(_, problem)| self.all.add(problem.code, problem.at, problem.detail));
+        self.all.0.problems_left_out += self.judged.left_out;
+        signed.compare(&edge, &mut self.all);
+        signed.end(&mut self.all);
+        self.all.0.size = edge.size();
+        self.all.0.root = edge.root();
+        self.all.0.checkpoints = u64::try_from(signed.count()).unwrap_or(u64::MAX);
+        self.erasures();
+        self.blobs();
+        if totals != self.seen {
+            let detail = format!("they have {totals}; the events account for {}", self.seen);
+            self.all.add(ProblemCode::Gap, "the tables", detail);
+        }
+    }
+
+    /// Reads a range of events and what is beside them, and compares the tree.
+    fn chunk(&mut self, range: Range<u64>, edge: &mut Edge, signed: &mut Signed) -> Vec<Item> {
+        let mut items = Vec::new();
+        let at = format!("events {} to {}", range.start, range.end - 1);
+        let events = self.all.read(&at, self.store.events(range.clone()));
+        let mut payloads = self.all.read(&at, self.store.payloads(range.clone())).into_iter().peekable();
+        let mut decisions = self.all.read(&at, self.store.decisions(range.clone())).into_iter().peekable();
+        let mut keys = self.all.read(&at, self.store.idempotencies(range.clone())).into_iter().peekable();
+        let positions = nodes_of(range.start)..nodes_of(range.end);
+        let mut nodes = self.all.read(&at, self.store.nodes(positions)).into_iter().peekable();
+
+        let mut events = events.into_iter().peekable();
+        for index in range {
+            signed.compare(edge, &mut self.all);
+            let Some((_, row)) = events.next_if(|(found, _)| *found == index) else {
+                self.all.add(ProblemCode::Gap, format!("event {index}"), "it is not there");
+                continue;
+            };
+            self.seen.events += 1;
+            let mut completed = Vec::new();
+            edge.push(leaf_hash(&row.leaf), |level, index, hash| completed.push((level, index, hash)));
+            for (level, node, hash) in completed {
+                let Some(position) = node_position(level, node) else { continue };
+                match nodes.next_if(|(found, _)| *found == position) {
+                    Some((_, found)) => {
+                        self.seen.nodes += 1;
+                        if found != hash {
+                            let detail = format!("stored is {found}, computed {hash}");
+                            self.all.add(ProblemCode::Node, format!("level {level}, node {node}"), detail);
+                        }
+                    }
+                    None => self.all.add(ProblemCode::Node, format!("level {level}, node {node}"), "it is not there"),
+                }
+            }
+            let mut beside = Beside { payloads: Vec::new(), decision: None, key: None };
+            while let Some((_, role, payload)) = payloads.next_if(|(found, ..)| *found == index) {
+                beside.payloads.push((role, payload));
+            }
+            beside.decision = decisions.next_if(|found| found.index == index);
+            beside.key = keys.next_if(|(found, _)| *found == index).map(|(_, key)| key);
+            self.seen.payloads += u64::try_from(beside.payloads.len()).unwrap_or(0);
+            self.seen.decisions += u64::from(beside.decision.is_some());
+            self.seen.idempotency += u64::from(beside.key.is_some());
+            items.push((index, row, beside));
+        }
+        if [payloads.next().is_some(), decisions.next().is_some(), keys.next().is_some(), nodes.next().is_some()]
+            .contains(&true)
+        {
+            self.all.add(ProblemCode::Index, at, "rows are out of order, or of no event");
+        }
+        items
+    }
+
+    fn erasures(&mut self) {
+        for (by, index, id) in std::mem::take(&mut self.judged.erasers) {
+            let at = format!("event {by}");
+            let found = self.all.read(&at, self.store.events(index..index.saturating_add(1)));
+            if !matches!(found.as_slice(), [(_, row)] if row.id == id) {
+                self.all.add(ProblemCode::Erasure, at, format!("it says that event {index} is the decision {id}"));
+            }
+        }
+        self.all.0.erased = u64::try_from(self.judged.erased.len()).unwrap_or(u64::MAX);
+        let unsaid: Vec<(u64, Role)> = self.judged.erased.difference(&self.judged.said).copied().collect();
+        for (index, role) in unsaid {
+            let detail = format!("its {} is erased, and no event says so", role.as_str());
+            self.all.add(ProblemCode::Erasure, format!("event {index}"), detail);
+        }
+        let undone: Vec<(u64, Role)> = self.judged.said.difference(&self.judged.erased).copied().collect();
+        for (index, role) in undone {
+            let detail = format!("an event says that its {} is erased, but it is there", role.as_str());
+            self.all.add(ProblemCode::Erasure, format!("event {index}"), detail);
+        }
+    }
+
+    fn blobs(&mut self) {
+        let mut next = 0;
+        loop {
+            let digests = self.all.read("blobs", self.store.blob_digests(next, CHUNK));
+            let Some((last, _)) = digests.last() else { break };
+            if *last < next {
+                self.all.add(ProblemCode::Index, format!("blob {last}"), "its number is out of order");
+                break;
+            }
+            next = last.saturating_add(1);
+            for (number, digest) in digests {
+                self.seen.blobs += 1;
+                self.judged.references.remove(&digest);
+                let at = format!("blob {number}");
+                match self.store.blob(&digest) {
+                    Ok(Some(bytes)) if Sha256::of(&bytes) == digest => {}
+                    Ok(Some(_)) => self.all.add(ProblemCode::Blob, at, format!("its bytes are not those of {digest}")),
+                    Ok(None) => self.all.add(ProblemCode::Blob, at, format!("{digest} is not found")),
+                    Err(error) => self.all.add(ProblemCode::Unreadable, at, error.to_string()),
+                }
+            }
+        }
+        for reference in std::mem::take(&mut self.judged.references) {
+            self.all.add(ProblemCode::Missing, format!("blob {reference}"), "an event names it, and it is not stored");
+        }
+    }
+}
