@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::log::{check_prefix, edge_of, spawn};
 use crate::sequencer::{Appended, Job, Work};
-use crate::store::postgres::submitted::{Answered, ENTRY, Seal, encode_entry};
+use crate::store::postgres::submitted::{Answered, PURGED_AFTER, Seal, encode_entry};
 use crate::store::postgres::{Postgres, PostgresOptions};
 use crate::store::{ReadStore as _, Role};
 use crate::store_error::StoreError;
@@ -210,13 +210,14 @@ impl Submitter {
 
     fn submit(&mut self, jobs: Vec<Job>) -> Result<(), StoreError> {
         let mut rows = Vec::with_capacity(jobs.len());
+        let since = Instant::now();
         for Job { entry, answer, .. } in jobs {
             match encode_entry(&entry) {
                 Ok(row) => {
                     let id = Uuid::now_v7();
-                    rows.push((id, self.seal.put(ENTRY, &id, &row)));
+                    rows.push((id, row));
                     let leaf = entry.event.leaf;
-                    self.outstanding.insert(id, Outstanding { leaf, since: Instant::now(), answer });
+                    self.outstanding.insert(id, Outstanding { leaf, since, answer });
                 }
                 Err(error) => drop(answer.send(Err(error))),
             }
@@ -224,8 +225,8 @@ impl Submitter {
         if rows.is_empty() {
             return Ok(());
         }
-        let (wait, holder) = (self.wait, self.place.holder.clone());
-        self.connection()?.submit(&rows, &holder, wait)
+        let (wait, holder, seal) = (self.wait, self.place.holder.clone(), self.seal.clone());
+        self.connection()?.submit(&rows, &seal, &holder, (since, wait))
     }
 
     /// Waits for answers, for a moment, and takes back what waited too long.
@@ -256,6 +257,12 @@ impl Submitter {
             if let Some(one) = self.outstanding.remove(&id) {
                 let _ = one.answer.send(Err(StoreError::NotTaken { waited_ms }));
             }
+        }
+        // Neither answered nor taken back: whoever writes forgot it, because this replica stood still for so long.
+        let forgotten = self.wait.saturating_add(PURGED_AFTER);
+        for (_, one) in self.outstanding.extract_if(|_, one| one.since.elapsed() > forgotten) {
+            let message = "the submission is gone; whether the entry is in the ledger is unknown".to_owned();
+            let _ = one.answer.send(Err(StoreError::Database { phase: "submitting", message }));
         }
         if told.is_empty() { Ok(()) } else { self.connection()?.forget(&told) }
     }

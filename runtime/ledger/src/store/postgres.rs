@@ -270,7 +270,7 @@ impl OpenReader for PostgresReaders {
         if tending.is_none() {
             *tending = Some(Postgres::open_reader(&self.options)?);
         }
-        tending.as_mut().map_or(Ok(()), |connection| connection.renew(lease))
+        tending.as_mut().map_or(Ok(()), |connection| connection.renew(lease).and_then(|()| connection.purge()))
     }
 }
 
