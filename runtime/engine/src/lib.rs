@@ -23,6 +23,7 @@ mod history;
 mod load;
 mod measure;
 mod policy;
+mod reading;
 mod runner;
 mod sandbox;
 mod snapshot;
