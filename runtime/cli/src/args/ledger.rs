@@ -36,7 +36,10 @@ pub enum LedgerCommand {
 #[command(after_help = "\
 Examples:
   portcullis ledger list
-  portcullis ledger list --outcome deny --since 7d --format json")]
+  portcullis ledger list --outcome deny --since 7d --format json
+
+The list comes from an index, which is compared with the log's events in its range (the latest 65,536 at most). Exits 4 where
+they are not the same.")]
 pub struct ListArgs {
     #[command(flatten)]
     pub ledger: LedgerArgs,

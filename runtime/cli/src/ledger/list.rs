@@ -54,8 +54,19 @@ pub fn run(args: &ListArgs) -> anyhow::Result<Exit> {
         ReportFormat::Human => human(&rows, usize::try_from(args.limit).unwrap_or(usize::MAX), reader.size()?),
     };
     report::out(&text)?;
+    // What is listed comes from an index that nothing signs: the events say whether something is missing.
+    let size = reader.size()?;
+    let whole = rows.len() < usize::try_from(args.limit).unwrap_or(usize::MAX);
+    let from = rows.last().filter(|_| !whole).map_or(0, |oldest| oldest.index);
+    if let Err(error) = reader.check_decisions(from.max(size.saturating_sub(MAX_COMPARED))..size) {
+        report::warning(&format!("this list is not what the log says: {error}; portcullis ledger verify"));
+        return Ok(Exit::Unsound);
+    }
     Ok(Exit::Done)
 }
+
+/// Events with which the index is compared, at most: some seconds.
+const MAX_COMPARED: u64 = 1 << 16;
 
 fn human(rows: &[Row], limit: usize, size: u64) -> String {
     let mut out = String::new();

@@ -19,7 +19,7 @@ use portcullis_ledger::{Event, SigningKey, VerifierKey, read_signing_key};
 use uuid::Uuid;
 
 use crate::args::{LedgerArgs, LedgerCommand};
-use crate::decide::{Decided, asked};
+use crate::decide::{Decided, Standing, asked};
 use crate::exit::Exit;
 use crate::progress::Spinner;
 use crate::text::shown;
@@ -247,7 +247,7 @@ pub fn decided(stored: &Stored) -> anyhow::Result<Option<Decided>> {
     let request = stored.request.as_deref().map(|bytes| Request::parse(bytes, now)).transpose()?;
     let asked = request.as_ref().map_or_else(|| of_event(&stored.event), asked);
     let place = portcullis::Place::Ledger { index: stored.index };
-    Ok(Some(Decided { asked, view: view.into_owned(), place, holds: true }))
+    Ok(Some(Decided::new(asked, view.into_owned(), place, Standing::Past)))
 }
 
 /// What an event itself says of its request.

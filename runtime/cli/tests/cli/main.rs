@@ -9,8 +9,10 @@
     reason = "tests"
 )]
 
+mod accounted;
 mod author;
 mod decide;
+mod evading;
 mod inspect;
 mod ledger;
 mod lock;
@@ -20,5 +22,6 @@ mod review;
 #[path = "../../../ledger/tests/stores/server.rs"]
 mod server;
 mod site;
+mod standing;
 mod trust;
 mod usage;
