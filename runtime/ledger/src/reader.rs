@@ -63,7 +63,10 @@ impl Reader {
     ///
     /// # Errors
     /// As for [`Reader::with`].
-    pub fn snapshot<T>(&self, mut read: impl FnMut(&mut dyn ReadStore) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    pub fn snapshot<T>(
+        &self,
+        mut read: impl FnMut(&mut dyn ReadStore) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         self.with(|store| {
             store.begin_snapshot()?;
             let found = read(store)?;

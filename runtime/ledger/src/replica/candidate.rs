@@ -7,9 +7,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::copies::Copies;
-use crate::threads::spawn;
 use crate::store::postgres::PostgresOptions;
 use crate::store_error::StoreError;
+use crate::threads::spawn;
 use crate::{Ledger, LedgerOptions};
 
 /// Takes the lease whenever nobody has it, and then writes what replicas submit.

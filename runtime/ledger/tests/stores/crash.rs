@@ -269,7 +269,10 @@ fn without_power(test: &str, with_ledger: bool, after: impl Fn(&Path, &str, &str
                 said.push_str(text);
             }
             // A name is there or not right after it was made; of what is written that is looked at when it is synced.
-            let is_step = matches!(call, Call::Sync(_) | Call::Say(_) | Call::Rename { .. } | Call::Link { .. } | Call::Unlink(_));
+            let is_step = matches!(
+                call,
+                Call::Sync(_) | Call::Say(_) | Call::Rename { .. } | Call::Link { .. } | Call::Unlink(_)
+            );
             disk.apply(call);
             if !is_step {
                 continue;
