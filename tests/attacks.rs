@@ -12,6 +12,7 @@ mod attacks {
     mod drift;
     mod history;
     mod host;
+    mod inputs;
     mod meet;
     mod reviews;
     mod rows;

@@ -11,4 +11,4 @@
 pub mod bombs;
 mod guest;
 
-pub use guest::{Expect, Guest, Past, Source, component, find, pieces, sources};
+pub use guest::{Expect, Guest, Past, Source, component, find, module, pieces, sources};

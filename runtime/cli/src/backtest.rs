@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use portcullis::{Backtest, Backtester, PolicySet};
-use portcullis_ledger::store::ListFilter;
 
 use crate::args::{BacktestArgs, ReportFormat};
 use crate::decide::words;
@@ -23,7 +22,7 @@ pub fn run(args: &BacktestArgs) -> anyhow::Result<Exit> {
     let engine = cache::engine(&args.cache)?;
     let candidate = PolicySet::open_with(&args.candidate, modules::store(&args.modules).ok().as_ref(), &engine)?;
     cache::warn_of_not_kept(&engine);
-    let ids = replay::decisions(&reader, &ListFilter { since: args.since, ..ListFilter::default() })?;
+    let ids = replay::decisions(&reader, args.since)?;
     let backtester = Backtester::new(reader, &candidate);
     let bar = bar(ids.len());
     let compared = each(&ids, args.jobs.unwrap_or_else(processors), |id| {

@@ -13,7 +13,7 @@ pub enum Exit {
     Usage = 2,
     /// `inspect`, `diff`, `lock`, `policy sign`, `review approve`: no policy set could use the module.
     Refused = 3,
-    /// `ledger verify`, `receipt verify`, `policy verify`, `review`: not sound, or not by the keys that were named.
+    /// `ledger verify`, `ledger list`, `receipt verify`, `policy verify`, `review`: not sound, or not by the keys that were named.
     Unsound = 4,
     /// `replay`: a decision is not identical, or cannot be made again.
     Differs = 5,

@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
+use anyhow::Context as _;
 use jiff::Timestamp;
 use portcullis::{Ledger, Reader, ReplayError, ReplayResult, Replayed, Replayer};
-use portcullis_ledger::store::{Entry, ListFilter};
-use portcullis_ledger::{Appended, Body, Event, ReplayChecked, ReplayedOther, Time};
+use portcullis_ledger::store::Entry;
+use portcullis_ledger::{Appended, Body, Event, LoggedDecisions, ReplayChecked, ReplayedOther, Time};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -79,10 +80,15 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
     // Whoever cannot write is told before hours of replaying.
     let recording = if args.record { Some(ledger::open_existing(&args.ledger)?) } else { None };
     let reader = ledger::reader(&args.ledger)?;
-    let size = reader.size()?;
-    let ids = match args.all {
-        true => decisions(&reader, &ListFilter { since: args.since, ..ListFilter::default() })?,
-        false => args.ids.iter().map(|text| ledger::id(&reader, text)).collect::<anyhow::Result<_>>()?,
+    let (ids, range) = if args.all {
+        let logged = logged(&reader, args.since)?;
+        let from = match args.since {
+            Some(_) => logged.decisions.first().map_or(logged.size, |first| first.index),
+            None => 0,
+        };
+        (ids(&logged), from..logged.size)
+    } else {
+        (args.ids.iter().map(|text| ledger::id(&reader, text)).collect::<anyhow::Result<_>>()?, 0..0)
     };
     let engine = cache::engine(&args.cache)?;
     let replayer = Replayer::new(&reader, engine.clone());
@@ -102,27 +108,17 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
     };
     report::out(&text)?;
     if let Some(ledger) = recording {
-        let from = if args.since.is_some() { summary.first().unwrap_or(size) } else { 0 };
         let engine = portcullis_ledger::Engine {
             version: engine.version().into(),
             configuration_sha256: engine.configuration_sha256(),
         };
-        let event = record(&ledger, summary.checked(from..size, engine))?;
+        let event = record(&ledger, summary.checked(range, engine))?;
         report::note(&format!("event {event} of the ledger says what came of it"));
     }
     Ok(counts.exit(args.all))
 }
 
 impl Summary {
-    /// The first event that was replayed.
-    fn first(&self) -> Option<u64> {
-        let index = |row: &Row| match row {
-            Row::Replayed(replayed) => Some(replayed.index),
-            Row::Failed { .. } => None,
-        };
-        self.decisions.iter().find_map(index)
-    }
-
     fn checked(&self, range: Range<u64>, engine: portcullis_ledger::Engine) -> ReplayChecked {
         let other = |row: &Row| match row {
             Row::Replayed(replayed) => ReplayedOther { decision: replayed.id, result: Some(replayed.result) },
@@ -160,25 +156,25 @@ fn row(id: Uuid, replayed: Result<Replayed, ReplayError>) -> Row {
     }
 }
 
-/// The ids of all decisions that a filter names, the oldest first.
+/// The ids of the log's decisions since a time, the oldest first.
 ///
 /// # Errors
-/// The ledger cannot be read.
-pub fn decisions(reader: &Reader, filter: &ListFilter) -> anyhow::Result<Vec<Uuid>> {
-    const PAGE: u32 = 4096;
-    let mut ids = Vec::new();
-    let mut filter = filter.clone();
-    loop {
-        let page = reader.list(&filter, PAGE)?;
-        let Some(last) = page.last() else { break };
-        filter.before = Some(last.index);
-        for listed in &page {
-            let event = reader.events(listed.index..listed.index.saturating_add(1))?.into_iter().next();
-            ids.extend(event.map(|(_, event)| event.id));
-        }
-    }
-    ids.reverse();
-    Ok(ids)
+/// The ledger cannot be read, or what it lists is not what was signed.
+pub fn decisions(reader: &Reader, since: Option<Timestamp>) -> anyhow::Result<Vec<Uuid>> {
+    Ok(ids(&logged(reader, since)?))
+}
+
+fn logged(reader: &Reader, since: Option<Timestamp>) -> anyhow::Result<LoggedDecisions> {
+    let all =
+        reader.decisions().context("not all decisions of the ledger can be accounted for: portcullis ledger verify")?;
+    Ok(match since {
+        Some(since) => all.since(since),
+        None => all,
+    })
+}
+
+fn ids(logged: &LoggedDecisions) -> Vec<Uuid> {
+    logged.decisions.iter().map(|one| one.id).collect()
 }
 
 fn human(summary: &Summary) -> String {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use portcullis_gate::{Document, Limits, MAX_MEMORY_MIB, Pointer, Sha256, Value};
+use portcullis_gate::{Document, Limits, MAX_MEMORY_MIB, Pointer, Sha256};
 use wasmtime::component::{Component, Linker};
 
 use crate::cache::{Cache, CacheOptions};
@@ -149,20 +149,18 @@ impl Declared {
 
 /// Reference documents, as a policy reads them through the import `data`.
 pub trait HostData: Send + Sync {
-    /// The value at `pointer` in the document of that name; `None` where there is no such document.
-    fn value(&self, document: &str, pointer: &Pointer) -> Option<Value<'_>>;
+    /// The document of that name.
+    fn document(&self, name: &str) -> Option<&Document>;
 
     /// Whether there is a document of that name.
-    fn has(&self, document: &str) -> bool;
+    fn has(&self, name: &str) -> bool {
+        self.document(name).is_some()
+    }
 }
 
 impl HostData for BTreeMap<String, Document> {
-    fn value(&self, document: &str, pointer: &Pointer) -> Option<Value<'_>> {
-        Some(self.get(document)?.get(pointer))
-    }
-
-    fn has(&self, document: &str) -> bool {
-        self.contains_key(document)
+    fn document(&self, name: &str) -> Option<&Document> {
+        self.get(name)
     }
 }
 

@@ -24,6 +24,7 @@ mod load;
 mod measure;
 mod policy;
 mod prepared;
+mod reading;
 mod runner;
 mod sandbox;
 mod snapshot;

@@ -6,8 +6,9 @@ use portcullis_gate::{Fault, Faulted, HistoryCall, Limits, Pointer, Request, Sai
 use crate::cache::CacheUse;
 use crate::engine::Shared;
 use crate::load::check_documents;
+use crate::reading::Reading;
 use crate::runner::{Budget, Runner, fuel_used, refuel, without_a_clock};
-use crate::sandbox::Records;
+use crate::sandbox::{Records, Stop};
 use crate::turns::Turn;
 use crate::wit::Value;
 use crate::{History, HostCall, HostData, LoadError};
@@ -111,11 +112,11 @@ impl Policy {
         if let Some(said) = without_a_clock(&self.shared, started) {
             return unevaluated(said, started);
         }
-        let Some(inputs) = self.read(request, started) else {
-            let detail = format!("more than {} ms to read its {} inputs", self.limits.time_ms, self.inputs.len());
-            return unevaluated(Said::Fault(Faulted { fault: Fault::Time, detail }), started);
+        let (inputs, time_ms) = match self.read(request, started) {
+            Ok(read) => read,
+            Err(Stop { fault, detail }) => return unevaluated(Said::Fault(Faulted { fault, detail }), started),
         };
-        let budget = Budget::of_evaluation(&self.limits);
+        let budget = Budget::of_evaluation(&self.limits).within(time_ms);
         let traced = calls.is_some();
         let (said, fuel, records) = match &self.mode {
             Mode::Snapshot => {
@@ -137,18 +138,27 @@ impl Policy {
         Evaluation { said, fuel, memory_bytes, duration: started.elapsed(), log, history }
     }
 
-    /// The declared inputs; `None` where reading them from this request takes longer than an evaluation may.
-    fn read<'r>(&self, request: &'r Request, started: Instant) -> Option<Vec<Value<&'r str>>> {
-        let limit = Duration::from_millis(self.limits.time_ms);
+    /// The declared inputs, and the milliseconds that are left for the guest.
+    fn read<'r>(&self, request: &'r Request, started: Instant) -> Result<(Vec<Value<&'r str>>, u64), Stop> {
+        let mut reading = Reading {
+            started,
+            time_ms: self.limits.time_ms,
+            bytes: self.limits.memory_bytes,
+            over: Fault::Memory,
+            limit: || format!("{} bytes of memory can hold", self.limits.memory_bytes),
+        };
+        // Most requests are small and most policies read few fields: a clock for each would be a tenth of an evaluation.
+        let large = request.bytes().len() > LARGE_REQUEST_BYTES;
+        let every = if large { 1 } else { 16 };
         let mut inputs = Vec::with_capacity(self.inputs.len());
         for (place, pointer) in self.inputs.iter().enumerate() {
-            // Most policies read few fields; a clock for each would be a tenth of an evaluation.
-            if place % 16 == 15 && started.elapsed() > limit {
-                return None;
+            if place % every == every - 1 {
+                reading.in_time()?;
             }
-            inputs.push(request.get(pointer).into());
+            inputs.push(reading.request(request, pointer)?);
         }
-        Some(inputs)
+        let spent = if large { u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX) } else { 0 };
+        Ok((inputs, self.limits.time_ms.saturating_sub(spent)))
     }
 
     fn configure_and_evaluate(
@@ -204,6 +214,9 @@ impl Policy {
         &self.cache_use
     }
 }
+
+/// A request from which sixteen fields may take a while to find: a millisecond or so.
+const LARGE_REQUEST_BYTES: usize = 256 * 1024;
 
 /// What came of an evaluation that did not get as far as a sandbox.
 fn unevaluated(said: Said, started: Instant) -> Evaluation {

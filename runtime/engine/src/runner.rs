@@ -37,6 +37,11 @@ impl Budget {
         Budget { fuel: limits.fuel, time_ms: limits.time_ms }
     }
 
+    /// The same with less time.
+    pub(crate) fn within(self, time_ms: u64) -> Budget {
+        Budget { time_ms: self.time_ms.min(time_ms), ..self }
+    }
+
     pub(crate) fn of_configuration(limits: &Limits) -> Budget {
         Budget { fuel: limits.configure_fuel, time_ms: limits.configure_time_ms }
     }

@@ -1,7 +1,7 @@
 //! What one evaluation may touch and use: the store's data, its limiter, and the four functions of the world.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use portcullis_gate::{
     Fault, HistoryAnswer, HistoryCall, HistoryUnavailable, Limits, MAX_HISTORY_QUERIES, Pointer, Request,
@@ -9,6 +9,7 @@ use portcullis_gate::{
 use wasmtime::component::Linker;
 use wasmtime::{ResourceLimiter, StoreContextMut};
 
+use crate::reading::Reading;
 use crate::wit::{self, Value};
 use crate::{History, HostCall, HostData, text, trace};
 
@@ -99,13 +100,13 @@ impl Sandbox {
         self.enter("data", document.len().saturating_add(pointer.len()))?;
         let pointer = parse_pointer(pointer)?;
         let data = Arc::clone(&self.data);
-        let Some(value) = data.value(document, &pointer) else {
+        let Some(found) = data.document(document) else {
             return Err(Stop {
                 fault: Fault::Data,
                 detail: format!("the policy set gives no document {:?}", text::shown(document)),
             });
         };
-        let value = Value::from(value);
+        let value = self.reading().document(found, &pointer)?;
         self.transfer(value.text_bytes())?;
         Ok(value.into_owned())
     }
@@ -116,9 +117,13 @@ impl Sandbox {
         let request = self.request.clone();
         let mut values = Vec::with_capacity(pointers.len());
         for pointer in pointers {
-            self.in_time()?;
+            let mut reading = self.reading();
+            reading.in_time()?;
             let pointer = parse_pointer(pointer)?;
-            let value = request.as_ref().map_or(Value::Missing, |request| request.get(&pointer).into());
+            let value = match &request {
+                Some(request) => reading.request(request, &pointer)?,
+                None => Value::Missing,
+            };
             self.transfer(value.text_bytes())?;
             values.push(value.into_owned());
         }
@@ -180,15 +185,16 @@ impl Sandbox {
         self.transfer(bytes)
     }
 
-    /// Refuses to go on in the host past the evaluation's time limit.
-    fn in_time(&self) -> Result<(), Stop> {
-        if self.started.elapsed() > Duration::from_millis(self.limits.time_ms) {
-            return Err(Stop {
-                fault: Fault::Time,
-                detail: format!("more than {} ms, in a call of the host", self.limits.time_ms),
-            });
+    /// What the guest may still read through its imports.
+    fn reading(&self) -> Reading<impl Fn() -> String + use<>> {
+        let limit = self.limits.host_call_bytes;
+        Reading {
+            started: self.started,
+            time_ms: self.limits.time_ms,
+            bytes: limit.saturating_sub(self.host_call_bytes),
+            over: Fault::HostCalls,
+            limit: move || format!("{limit} bytes in calls of the host"),
         }
-        Ok(())
     }
 
     /// Counts bytes between guest and host, either way.

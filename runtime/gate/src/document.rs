@@ -1,15 +1,19 @@
 //! Strict JSON: what reaches a policy has exactly one reading.
 //!
 //! Built on `serde_json`'s parser, which refuses lone surrogates, trailing input and bad UTF-8; this adds what
-//! [I-JSON (RFC 7493)](https://www.rfc-editor.org/rfc/rfc7493) asks for: no duplicate keys, no number that would
-//! change on the way; and bounds on size, depth and the number of values. The tree is flat, in the text's order.
+//! [I-JSON (RFC 7493)](https://www.rfc-editor.org/rfc/rfc7493) asks for: no duplicate keys, no integer that would
+//! change on the way, however it is written (a fraction is the double next to it, and never zero unless it is); and bounds on size, depth and the number of values. The tree is flat, in the text's order.
 
 mod build;
+mod numbers;
+mod render;
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::pointer;
+
+pub(crate) use render::write_string;
 
 /// Largest document, in bytes.
 pub const MAX_DOCUMENT_BYTES: usize = 32 * 1024 * 1024;
@@ -17,6 +21,8 @@ pub const MAX_DOCUMENT_BYTES: usize = 32 * 1024 * 1024;
 pub const MAX_DEPTH: usize = 64;
 /// Most values and keys in one document.
 pub const MAX_VALUES: usize = 4_000_000;
+/// The text of an object or array is written this many bytes at a time, before it is asked whether to go on.
+pub const RENDER_STEP_BYTES: usize = 64 * 1024;
 
 /// A parsed JSON document.
 #[derive(Clone)]
@@ -59,7 +65,7 @@ pub enum DocumentErrorKind {
     DuplicateKey,
     /// Nested deeper than [`MAX_DEPTH`].
     Depth,
-    /// A number that 64 bits cannot hold.
+    /// A number that 64 bits cannot hold: too large, too small, or an integer that its double is not.
     Number,
     /// Larger than [`MAX_DOCUMENT_BYTES`] or [`MAX_VALUES`].
     Size,
@@ -76,7 +82,7 @@ pub enum Value<'a> {
     Boolean(bool),
     /// A number without fraction and exponent.
     Integer(i64),
-    /// Any other number; finite.
+    /// Any other number, as the double next to it; finite. Equal to what was written where that is an integer.
     Number(f64),
     /// A string.
     Text(&'a str),
@@ -145,6 +151,16 @@ impl Document {
     #[must_use]
     pub fn get(&self, pointer: &Pointer) -> Value<'_> {
         self.at(pointer.segments()).map_or(Value::Missing, |index| self.value(index))
+    }
+
+    /// The value at a pointer, as far as `allow` lets the text of an object or array be written: it is asked with the
+    /// bytes that the text is about to have, at every [`RENDER_STEP_BYTES`] and in the end. `None` where it says no.
+    pub fn get_within(&self, pointer: &Pointer, allow: &mut dyn FnMut(usize) -> bool) -> Option<Value<'_>> {
+        let Some(index) = self.at(pointer.segments()) else { return Some(Value::Missing) };
+        match self.node(index) {
+            Some(Node::Array { .. } | Node::Object { .. }) => Some(Value::Json(self.render(index, allow)?.into())),
+            _ => Some(self.value(index)),
+        }
     }
 
     /// Whether the value at a pointer is an object; `None` where there is no value.
@@ -281,50 +297,6 @@ impl Document {
             }
         }
     }
-
-    /// Writes the value at `index` as compact JSON. Recursion is bounded by [`MAX_DEPTH`].
-    pub(crate) fn write(&self, index: u32, out: &mut String) {
-        use fmt::Write as _;
-        match self.node(index) {
-            None | Some(Node::Null) => out.push_str("null"),
-            Some(Node::Boolean(value)) => out.push_str(if value { "true" } else { "false" }),
-            Some(Node::Integer(value)) => _ = write!(out, "{value}"),
-            Some(Node::Number(value)) => match serde_json::Number::from_f64(value) {
-                Some(number) => _ = write!(out, "{number}"),
-                None => out.push_str("null"),
-            },
-            Some(Node::Text { .. }) => write_string(self.text_of(index), out),
-            Some(Node::Array { end }) => {
-                out.push('[');
-                let mut item = index.saturating_add(1);
-                let first = item;
-                while item < end {
-                    if item != first {
-                        out.push(',');
-                    }
-                    self.write(item, out);
-                    item = self.after(item);
-                }
-                out.push(']');
-            }
-            Some(Node::Object { end }) => {
-                out.push('{');
-                let mut key = index.saturating_add(1);
-                let first = key;
-                while key < end {
-                    if key != first {
-                        out.push(',');
-                    }
-                    write_string(self.text_of(key), out);
-                    out.push(':');
-                    let value = key.saturating_add(1);
-                    self.write(value, out);
-                    key = self.after(value);
-                }
-                out.push('}');
-            }
-        }
-    }
 }
 
 impl fmt::Debug for Document {
@@ -336,29 +308,6 @@ impl fmt::Debug for Document {
 fn array_index(segment: &str) -> Option<usize> {
     let canonical = segment == "0" || (!segment.starts_with('0') && segment.bytes().all(|b| b.is_ascii_digit()));
     if canonical { segment.parse().ok() } else { None }
-}
-
-pub(crate) fn write_string(text: &str, out: &mut String) {
-    out.push('"');
-    let mut rest = text;
-    while let Some(at) = rest.bytes().position(|b| b < 0x20 || b == b'"' || b == b'\\') {
-        use fmt::Write as _;
-        let (plain, special) = rest.split_at(at);
-        out.push_str(plain);
-        let mut chars = special.chars();
-        match chars.next() {
-            Some('"') => out.push_str("\\\""),
-            Some('\\') => out.push_str("\\\\"),
-            Some('\n') => out.push_str("\\n"),
-            Some('\r') => out.push_str("\\r"),
-            Some('\t') => out.push_str("\\t"),
-            Some(control) => _ = write!(out, "\\u{:04x}", u32::from(control)),
-            None => {}
-        }
-        rest = chars.as_str();
-    }
-    out.push_str(rest);
-    out.push('"');
 }
 
 #[cfg(test)]

@@ -43,7 +43,8 @@ pub use decision::{
 };
 pub use digest::Sha256;
 pub use document::{
-    Document, DocumentError, DocumentErrorKind, MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_VALUES, Pointer, Value,
+    Document, DocumentError, DocumentErrorKind, MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_VALUES, Pointer, RENDER_STEP_BYTES,
+    Value,
 };
 pub use fault::{Fault, LoadFault};
 pub use history::{
@@ -63,7 +64,7 @@ pub use request::{Request, RequestError};
 pub use set::{
     Absent, DEFAULT_VALID_FOR_SECONDS, EngineIdentity, FIELD_NAMES, Field, FoundPolicy, KeySource, Lock, LockedPolicy,
     MAX_MANIFEST_BYTES, MAX_NAME_BYTES, MAX_POLICIES, MAX_TREE_DEPTH, MAX_TRUST_KEYS, MAX_TRUST_RULES,
-    MAX_VALID_FOR_SECONDS, MAX_WAIVERS, Manifest, Mark, Member, Mismatch, ModulePattern, Node, OciPin, Pattern,
-    PinnedSet, Place, PolicyPin, PolicySpec, Problem, Reviewers, Rule, SetDefinition, SetParts, Settings, SourceError,
-    Trust, TrustDefault, TrustKey, TrustRule, Waiver, When, normal_module,
+    MAX_VALID_FOR_SECONDS, MAX_WAIVERS, Manifest, Mark, Member, Mismatch, ModulePattern, NamePattern, Node, OciPin,
+    Pattern, PinnedSet, Place, PolicyPin, PolicySpec, Problem, Reviewers, Rule, SetDefinition, SetParts, Settings,
+    SourceError, Trust, TrustDefault, TrustKey, TrustRule, Waiver, When, normal_module,
 };

@@ -1,7 +1,9 @@
 //! Where a module is in a registry: `oci://registry.example.com/policies/window:1.2`.
 //!
 //! The grammar is that of the [OCI distribution specification](https://github.com/opencontainers/distribution-spec), made
-//! stricter so that one place has one spelling: the registry is always named, in lower case, and there is no default.
+//! stricter so that one place has one spelling: the registry is always named, in lower case, by one of its names and
+//! without the port that it would have anyway, and there is no default. Names that only DNS or a registry know to be the
+//! same are other places.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -36,6 +38,14 @@ pub enum OciReferenceError {
     /// The registry is not a host, or not written in the one way.
     #[error("the registry is not a host in lower case with an optional port, as in registry.example.com:5000")]
     Registry,
+    /// The port is what it would be without.
+    #[error(
+        "the registry is named with the port of https or http (443, 80): leave it out, so that one place has one name"
+    )]
+    DefaultPort,
+    /// The registry is Docker Hub, by one of its other names.
+    #[error("the registry is Docker Hub, which is named docker.io and in no other way")]
+    Alias,
     /// The repository breaks the grammar.
     #[error("the repository is not of the form policies/window: a-z 0-9, joined by . _ __ - and /")]
     Repository,
@@ -176,14 +186,14 @@ fn read_registry(text: &str) -> Result<(String, Option<u16>), OciReferenceError>
             return Err(error);
         }
         let port = match port.strip_prefix(':') {
-            Some(port) => Some(read_port(port).ok_or(error)?),
+            Some(port) => Some(read_port(port)?),
             None if port.is_empty() => None,
             None => return Err(error),
         };
         return Ok((format!("[{address}]"), port));
     }
     let (host, port) = match text.split_once(':') {
-        Some((host, port)) => (host, Some(read_port(port).ok_or(error)?)),
+        Some((host, port)) => (host, Some(read_port(port)?)),
         None => (text, None),
     };
     // A first segment without a dot and without a port reads as a part of the repository.
@@ -191,13 +201,34 @@ fn read_registry(text: &str) -> Result<(String, Option<u16>), OciReferenceError>
     if !named || !is_host(host) {
         return Err(error);
     }
+    if is_alias(host) {
+        return Err(OciReferenceError::Alias);
+    }
     Ok((host.to_owned(), port))
 }
 
-fn read_port(text: &str) -> Option<u16> {
-    let port: u16 = text.parse().ok()?;
-    (port > 0 && port.to_string() == text).then_some(port)
+fn read_port(text: &str) -> Result<u16, OciReferenceError> {
+    let port: u16 = text.parse().map_err(|_| OciReferenceError::Registry)?;
+    match port {
+        _ if port == 0 || port.to_string() != text => Err(OciReferenceError::Registry),
+        _ if DEFAULT_PORTS.contains(&port) => Err(OciReferenceError::DefaultPort),
+        _ => Ok(port),
+    }
 }
+
+/// Whether a pattern of references asks for a registry in a way in which none is written: it would match nothing.
+pub(crate) fn is_unwritten(registry: &str) -> bool {
+    let (host, port) = registry.rsplit_once(':').unwrap_or((registry, ""));
+    is_alias(&host.to_ascii_lowercase()) || port.parse().is_ok_and(|port| DEFAULT_PORTS.contains(&port))
+}
+
+/// Whether a registry has a name that is written instead.
+fn is_alias(host: &str) -> bool {
+    matches!(host, "index.docker.io" | "registry-1.docker.io" | "registry.hub.docker.com")
+}
+
+/// The ports of https and http: which of them a registry without a port has is known where it is connected to.
+const DEFAULT_PORTS: [u16; 2] = [443, 80];
 
 /// A domain name in lower case, or an IPv4 address in its four decimal parts and in no other of its notations.
 fn is_host(text: &str) -> bool {
@@ -277,6 +308,18 @@ mod tests {
             ("registry.example.com:65536/x:1", Registry),
             ("registry..example/x:1", Registry),
             ("-a.example/x:1", Registry),
+            ("registry.example.com:443/x:1", DefaultPort),
+            ("registry.example.com:80/x:1", DefaultPort),
+            ("localhost:80/x:1", DefaultPort),
+            ("[::1]:443/x:1", DefaultPort),
+            ("docker.io:443/acme/x:1", DefaultPort),
+            ("index.docker.io/acme/x:1", Alias),
+            ("registry-1.docker.io/acme/x:1", Alias),
+            ("registry-1.docker.io:5000/acme/x:1", Alias),
+            ("registry.example.com./x:1", Registry),
+            ("registry%2Eexample.com/x:1", Registry),
+            ("registry.example.com%3A5000/x:1", Registry),
+            ("registry.example.com/%78:1", Repository),
             ("127.1/x:1", Registry),
             ("127.0.0.01/x:1", Registry),
             ("a.0x7f000001/x:1", Registry),
@@ -326,6 +369,7 @@ mod tests {
             text in "[a-z]{1,9}(\\.[a-z]{2,9}){1,3}(:[1-9][0-9]{0,3})?(/[a-z0-9]{1,4}([._-][a-z0-9]{1,4}){0,2}){1,3}:[A-Za-z0-9_][A-Za-z0-9._-]{0,20}"
         ) {
             let reference = text.parse::<OciReference>();
+            proptest::prop_assume!(reference != Err(OciReferenceError::DefaultPort));
             proptest::prop_assert!(reference.is_ok(), "{text}: {reference:?}");
             let reference = reference.unwrap();
             // What goes into a URL needs no escape there.

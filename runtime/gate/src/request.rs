@@ -1,7 +1,7 @@
 //! The one request: who (`subject`) wants to do what (`action`) to what (`resource`), in which `context`.
 
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use jiff::Timestamp;
 
@@ -24,8 +24,7 @@ struct Parsed {
     now: Timestamp,
     now_text: String,
     sha256: OnceLock<Sha256>,
-    /// Objects and arrays that a policy asked for, written once for all policies.
-    containers: Mutex<HashMap<Box<str>, Arc<str>>>,
+    containers: Mutex<Containers>,
 }
 
 /// Why a request was refused. Nothing proceeds.
@@ -92,34 +91,72 @@ impl Request {
     /// The field at a pointer, as policies see it.
     #[must_use]
     pub fn get(&self, pointer: &Pointer) -> Value<'_> {
+        self.scalar(pointer).unwrap_or_else(|| self.shared.document.get(pointer))
+    }
+
+    /// The field at a pointer, unless it is an object or an array.
+    #[must_use]
+    pub fn scalar(&self, pointer: &Pointer) -> Option<Value<'_>> {
         if let [only] = pointer.segments()
             && &**only == "now"
         {
-            return Value::Text(&self.shared.now_text);
+            return Some(Value::Text(&self.shared.now_text));
         }
-        if let Some(scalar) = self.shared.document.scalar(pointer) {
-            return scalar;
+        self.shared.document.scalar(pointer)
+    }
+
+    /// The field at a pointer, as far as `allow` lets its text be written ([`Document::get_within`]); `None` where it
+    /// says no. Objects and arrays are written once for all policies, as long as there is room to keep them.
+    pub fn get_within(&self, pointer: &Pointer, allow: &mut dyn FnMut(usize) -> bool) -> Option<Value<'_>> {
+        if let Some(scalar) = self.scalar(pointer) {
+            return Some(scalar);
         }
-        let mut containers = self.shared.containers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(text) = containers.get(pointer.as_str()) {
-            return Value::Json(Arc::clone(text));
+        // Not locked while text is written: what one policy asks for is no other one's time.
+        let kept = self.containers().texts.get(pointer.as_str()).cloned();
+        if let Some(text) = kept {
+            return allow(text.len()).then_some(Value::Json(text));
         }
-        let value = self.shared.document.get(pointer);
+        let value = self.shared.document.get_within(pointer, allow)?;
         if let Value::Json(text) = &value {
-            containers.insert(pointer.as_str().into(), Arc::clone(text));
+            let room = self.bytes().len().saturating_mul(2).max(CONTAINER_ROOM);
+            self.containers().keep(pointer, text, room);
         }
-        value
+        Some(value)
+    }
+
+    fn containers(&self) -> MutexGuard<'_, Containers> {
+        self.shared.containers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The text at a pointer, where there is one.
     #[must_use]
     pub fn text(&self, pointer: &Pointer) -> Option<&str> {
-        match self.get(pointer) {
-            Value::Text(text) => Some(text),
+        match self.scalar(pointer) {
+            Some(Value::Text(text)) => Some(text),
             _ => None,
         }
     }
 }
+
+/// Objects and arrays that policies asked for, and how many bytes they are.
+#[derive(Debug, Default)]
+struct Containers {
+    texts: HashMap<Box<str>, Arc<str>>,
+    bytes: usize,
+}
+
+impl Containers {
+    /// Keeps a text where there is room: nested pointers would otherwise keep a document as often as it is deep.
+    fn keep(&mut self, pointer: &Pointer, text: &Arc<str>, room: usize) {
+        let bytes = self.bytes.saturating_add(text.len());
+        if bytes <= room && self.texts.insert(pointer.as_str().into(), Arc::clone(text)).is_none() {
+            self.bytes = bytes;
+        }
+    }
+}
+
+/// Bytes of objects and arrays that are kept of one request, at least; of a larger request, twice its own.
+const CONTAINER_ROOM: usize = 64 * 1024;
 
 /// The members that must be objects, with their members that must be non-empty strings.
 const ENTITIES: [(&str, &[&str]); 3] = [
@@ -211,8 +248,26 @@ mod tests {
         assert_eq!(get("/now"), Value::Text("2026-03-14T09:30:00.000Z"));
         assert_eq!(get("/context/now"), Value::Text("later"));
         assert_eq!(get("/context/list"), Value::Json("[1,2]".into()));
-        assert_eq!(get("/context/list"), Value::Json("[1,2]".into()));
         assert_eq!(request.sha256(), Sha256::of(GOOD.as_bytes()));
+    }
+
+    #[test]
+    fn containers_are_written_once_and_kept_within_bounds() {
+        let deep = format!("{}\"{}\"{}", "[".repeat(40), "x".repeat(100_000), "]".repeat(40));
+        let request = parse(&GOOD.replace("[1,2]", &deep)).expect("valid");
+        let mut total = 0;
+        for depth in 0..40 {
+            let pointer = Pointer::new(&format!("/context/list{}", "/0".repeat(depth))).expect("a pointer");
+            let read = |allow: &mut dyn FnMut(usize) -> bool| request.get_within(&pointer, allow);
+            let first = read(&mut |_| true).expect("allowed");
+            assert_eq!(Some(&first), read(&mut |_| true).as_ref());
+            assert_eq!(first, request.get(&pointer));
+            assert_eq!(read(&mut |_| false), None, "asked of what is kept as well");
+            total += 100_000;
+        }
+        let kept = request.containers();
+        assert_eq!(kept.bytes, kept.texts.values().map(|text| text.len()).sum::<usize>());
+        assert!(kept.bytes > 100_000 && kept.bytes <= 2 * request.bytes().len(), "{} of {total}", kept.bytes);
     }
 
     #[test]

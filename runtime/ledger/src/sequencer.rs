@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::ledger::check_bounds;
 use crate::rotate::KEY_ROTATED;
-use crate::store::postgres::submitted::{ANSWER, ENTRY, Seal, decode_entry, encode_answer};
+use crate::store::postgres::submitted::{ANSWER, Seal, decode_entry, encode_answer};
 use crate::store::{Entry, HistoryAnswer, Idempotency, ReadStore, Role, Store, StoredPayload};
 use crate::store_error::StoreError;
 use crate::{Checkpoint, Edge, Sha256, SigningKey, leaf_hash, node_position};
@@ -234,10 +234,10 @@ impl Sequencer {
             _ => self.store.take_submitted(self.max_batch)?,
         };
         let mut told = Vec::with_capacity(submitted.len());
-        for (id, row) in submitted {
-            let row =
-                self.seal.open(ENTRY, &id, &row).ok_or_else(|| "no replica of this ledger submitted it".to_owned());
-            let entry = row.and_then(decode_entry).and_then(|entry| check_entry(&entry).map(|()| entry));
+        for submission in submitted {
+            let id = submission.id;
+            let entry = self.seal.open_entry(&submission).and_then(decode_entry);
+            let entry = entry.and_then(|entry| check_entry(&entry).map(|()| entry));
             let answer = match entry {
                 Ok(entry) => {
                     let answer = place(self.store.as_mut(), &mut edge, &mut self.known, &entry)?;

@@ -374,6 +374,17 @@ pub trait ReadStore: Send {
     fn check_itself(&mut self) -> Result<Vec<String>, StoreError>;
 }
 
+/// An entry that another process submitted, as its row holds it.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    /// The row's id.
+    pub id: Uuid,
+    /// The sealed entry.
+    pub row: Vec<u8>,
+    /// When the row was taken, in microseconds since 1970 by the store's clock.
+    pub taken_at: i64,
+}
+
 /// Writing, by the one sequencer.
 pub trait Store: ReadStore {
     /// Begins the transaction of a batch.
@@ -391,7 +402,7 @@ pub trait Store: ReadStore {
     fn erase(&mut self, index: u64, role: Role) -> Result<(), StoreError>;
     /// Entries that others submitted, in the form of their rows, in the order in which they came. They stay as they are until
     /// they are answered in the same transaction. A store with one process has none.
-    fn take_submitted(&mut self, limit: usize) -> Result<Vec<(Uuid, Vec<u8>)>, StoreError> {
+    fn take_submitted(&mut self, limit: usize) -> Result<Vec<Submission>, StoreError> {
         let _ = limit;
         Ok(Vec::new())
     }

@@ -11,16 +11,46 @@ use portcullis_gate::Sha256;
 
 use crate::module_store::{EVIDENCE_DIGITS, EVIDENCE_SUFFIX, evidence_ending};
 
-/// Most files of evidence beside one module.
-pub const MAX_EVIDENCE_FILES: usize = 64;
-
-/// A file of evidence.
+/// A file of evidence. Its bytes are read when they are asked for, so that any number of files costs their time and the
+/// memory of one.
 #[derive(Clone, Debug)]
 pub struct EvidenceFile {
     /// Its name.
     pub name: String,
-    /// Its bytes, or why they were not read.
-    pub bytes: Result<Vec<u8>, String>,
+    content: Content,
+}
+
+#[derive(Clone, Debug)]
+enum Content {
+    Read(Result<Vec<u8>, String>),
+    /// In this folder, under the name that its bytes give to evidence about `file`.
+    Beside {
+        folder: PathBuf,
+        file: String,
+    },
+}
+
+impl EvidenceFile {
+    /// One that was read already, or could not be.
+    #[must_use]
+    pub fn new(name: String, bytes: Result<Vec<u8>, String>) -> EvidenceFile {
+        EvidenceFile { name, content: Content::Read(bytes) }
+    }
+
+    /// Its bytes.
+    ///
+    /// # Errors
+    /// Why they were not read.
+    pub fn bytes(&self) -> Result<Vec<u8>, String> {
+        match &self.content {
+            Content::Read(bytes) => bytes.clone(),
+            Content::Beside { folder, file } => {
+                let bytes = read(folder, &self.name)?;
+                let named = evidence_name(file, Sha256::of(&bytes)) == self.name;
+                if named { Ok(bytes) } else { Err("its bytes are not those that its name says".to_owned()) }
+            }
+        }
+    }
 }
 
 /// What a file of evidence says, before anyone's key was asked.
@@ -45,7 +75,7 @@ pub fn evidence_name(file: &str, bundle: Sha256) -> String {
 /// The evidence beside a module, sorted by name. A link is followed where it stays in the module's folder.
 ///
 /// # Errors
-/// The folder cannot be read, or there are more than [`MAX_EVIDENCE_FILES`].
+/// The folder cannot be read.
 pub fn evidence_beside(module: &Path) -> io::Result<Vec<EvidenceFile>> {
     let folder = match module.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -61,20 +91,19 @@ pub fn evidence_beside(module: &Path) -> io::Result<Vec<EvidenceFile>> {
             names.push(name);
         }
     }
-    if names.len() > MAX_EVIDENCE_FILES {
-        let problem = format!("{} files of evidence beside it, more than {MAX_EVIDENCE_FILES}", names.len());
-        return Err(io::Error::other(problem));
-    }
     names.sort();
-    let inside = std::fs::canonicalize(folder)?;
-    let read = |name: String| {
-        let bytes = read(&inside, &name).and_then(|bytes| {
-            let named = evidence_name(file, Sha256::of(&bytes)) == name;
-            if named { Ok(bytes) } else { Err("its bytes are not those that its name says".to_owned()) }
-        });
-        EvidenceFile { name, bytes }
+    let folder = std::fs::canonicalize(folder)?;
+    let beside = |name: String| {
+        let content = Content::Beside { folder: folder.clone(), file: file.to_owned() };
+        EvidenceFile { name, content }
     };
-    Ok(names.into_iter().map(read).collect())
+    Ok(names.into_iter().map(beside).collect())
+}
+
+/// Whether evidence is well formed and about a module, whoever signed it.
+#[must_use]
+pub fn is_about(module: Sha256, evidence: &[u8]) -> bool {
+    Bundle::parse(evidence).and_then(|bundle| claimed(&bundle, module)).is_ok()
 }
 
 /// What the evidence beside a module claims of it: for people who want to see who says that they signed or reviewed it.
@@ -84,8 +113,9 @@ pub fn evidence_beside(module: &Path) -> io::Result<Vec<EvidenceFile>> {
 /// As for [`evidence_beside`].
 pub fn evidence_of(module: &Path, sha256: Sha256) -> io::Result<Vec<ClaimedEvidence>> {
     let claimed = |file: EvidenceFile| {
-        let bundle_sha256 = file.bytes.as_ref().ok().map(|bytes| Sha256::of(bytes));
-        let bundle = file.bytes.and_then(|bytes| Bundle::parse(&bytes).map_err(|error| error.to_string()));
+        let bytes = file.bytes();
+        let bundle_sha256 = bytes.as_ref().ok().map(|bytes| Sha256::of(bytes));
+        let bundle = bytes.and_then(|bytes| Bundle::parse(&bytes).map_err(|error| error.to_string()));
         let key_hint = bundle.as_ref().map(|bundle| bundle.hint().to_owned()).unwrap_or_default();
         let claim = bundle.and_then(|bundle| claimed(&bundle, sha256).map_err(|error| error.to_string()));
         ClaimedEvidence { name: file.name, bundle_sha256, key_hint, claim }
@@ -160,7 +190,7 @@ mod tests {
     }
 
     fn names(module: &Path) -> Vec<(String, bool)> {
-        evidence_beside(module).unwrap().into_iter().map(|file| (file.name, file.bytes.is_ok())).collect()
+        evidence_beside(module).unwrap().into_iter().map(|file| (file.name.clone(), file.bytes().is_ok())).collect()
     }
 
     #[test]
@@ -188,7 +218,7 @@ mod tests {
         let name = put(outside.path(), "a.wasm", b"outside");
         std::os::unix::fs::symlink(outside.path().join(&name), folder.path().join(&name)).unwrap();
         let found = evidence_beside(&module).unwrap().remove(0);
-        assert!(found.bytes.unwrap_err().contains("a link out of its folder"));
+        assert!(found.bytes().unwrap_err().contains("a link out of its folder"));
         std::fs::remove_file(folder.path().join(&name)).unwrap();
         // As a mounted ConfigMap has it.
         std::fs::create_dir(folder.path().join("..data")).unwrap();
@@ -201,20 +231,19 @@ mod tests {
     }
 
     #[test]
-    fn files_are_bounded_in_size_and_number() {
+    fn files_are_bounded_in_size_and_not_in_number() {
         let folder = tempfile::tempdir().unwrap();
         let module = folder.path().join("a.wasm");
         put(folder.path(), "a.wasm", &vec![b' '; MAX_BUNDLE_BYTES]);
         let large = put(folder.path(), "a.wasm", &vec![b' '; MAX_BUNDLE_BYTES + 1]);
         let found = evidence_beside(&module).unwrap();
         for file in &found {
-            assert_eq!(file.bytes.is_ok(), file.name != large);
+            assert_eq!(file.bytes().is_ok(), file.name != large);
         }
-        for n in 2..MAX_EVIDENCE_FILES {
+        for n in 0..200u32 {
             put(folder.path(), "a.wasm", &n.to_be_bytes());
         }
-        assert_eq!(evidence_beside(&module).unwrap().len(), MAX_EVIDENCE_FILES);
-        put(folder.path(), "a.wasm", b"one more");
-        assert!(evidence_beside(&module).unwrap_err().to_string().contains("more than 64"));
+        let found = evidence_beside(&module).unwrap();
+        assert_eq!((found.len(), found.iter().filter(|file| file.bytes().is_ok()).count()), (202, 201));
     }
 }

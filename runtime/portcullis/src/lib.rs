@@ -48,6 +48,7 @@ mod set;
 mod substitute;
 mod trial;
 mod trust;
+mod trust_places;
 mod trust_record;
 mod usage;
 
@@ -55,8 +56,7 @@ pub use backtest::{Backtest, Backtester, Compared, Transition, Undecided};
 pub use change::{Change, RequirementsChange};
 pub use decide::DecideOptions;
 pub use evidence::{
-    ClaimedEvidence, EvidenceFile, MAX_EVIDENCE_FILES, evidence_beside, evidence_name, evidence_of, read_bundle,
-    write_evidence,
+    ClaimedEvidence, EvidenceFile, evidence_beside, evidence_name, evidence_of, read_bundle, write_evidence,
 };
 pub use gate::{DecideError, Gate, GateError, GateOptions, LEDGER_UNAVAILABLE, MAX_IDEMPOTENCY_KEY_BYTES, Stopped};
 pub use history::HistorySource;

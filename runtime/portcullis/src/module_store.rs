@@ -1,7 +1,8 @@
 //! Modules that came from a registry, kept by their digests, so that deciding needs no network.
 //!
 //! ```text
-//! DIR/sha256/<64 hex>                             a module, the manifest of an artifact, or its config
+//! DIR/sha256/<64 hex>                             a module, the manifest of an artifact, its config, or what lay beside a
+//!                                                 module as evidence and is none about it
 //! DIR/sha256/<64 hex>.<16 hex>.sigstore.json      evidence about the module of the first digest
 //! ```
 
@@ -11,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 use portcullis_files::Rights;
 use portcullis_gate::Sha256;
+
+use crate::evidence::is_about;
 
 /// What the name of an evidence file ends with.
 pub const EVIDENCE_SUFFIX: &str = ".sigstore.json";
@@ -100,12 +103,21 @@ impl ModuleStore {
         Ok(sha256)
     }
 
-    /// Keeps evidence about a module, under the name that its bytes give it.
+    /// Keeps evidence about a module beside it, under the name that its bytes give it, and once. What is no evidence about
+    /// that module is kept too, as a part of its artifact: where trust rules do not find it.
     ///
     /// # Errors
     /// [`ModuleStoreError::Io`].
     pub fn insert_evidence(&self, module: Sha256, evidence: &[u8]) -> Result<(), ModuleStoreError> {
-        write(&evidence_path(&self.path(module), Sha256::of(evidence)), evidence)
+        if !is_about(module, evidence) {
+            return self.insert(evidence).map(drop);
+        }
+        let sha256 = Sha256::of(evidence);
+        let path = evidence_path(&self.path(module), sha256);
+        if read(&path, evidence.len()).is_ok_and(|found| Sha256::of(&found) == sha256) {
+            return Ok(());
+        }
+        write(&path, evidence)
     }
 
     /// The evidence of a digest about a module, of at most `limit` bytes.
@@ -114,7 +126,10 @@ impl ModuleStore {
     /// [`ModuleStoreError`].
     pub fn evidence(&self, module: Sha256, sha256: Sha256, limit: usize) -> Result<Vec<u8>, ModuleStoreError> {
         let path = evidence_path(&self.path(module), sha256);
-        let bytes = read(&path, limit)?;
+        let bytes = match read(&path, limit) {
+            Err(ModuleStoreError::Missing { .. }) => return self.read(sha256, limit),
+            read => read?,
+        };
         let found = Sha256::of(&bytes);
         if found == sha256 { Ok(bytes) } else { Err(ModuleStoreError::Changed { path, expected: sha256, found }) }
     }
@@ -196,14 +211,39 @@ mod tests {
     fn evidence_is_beside_its_module_under_the_name_of_its_bytes() {
         let folder = tempfile::tempdir().unwrap();
         let store = ModuleStore::new(folder.path());
-        let (module, evidence) = (store.insert(b"module").unwrap(), Sha256::of(b"{}"));
-        store.insert_evidence(module, b"{}").unwrap();
-        let path = folder.path().join(format!("sha256/{module}.44136fa355b3678a.sigstore.json"));
-        assert_eq!(fs::read(&path).unwrap(), b"{}");
-        assert_eq!(store.evidence(module, evidence, 2).unwrap(), b"{}");
+        let module = store.insert(b"module").unwrap();
+        let (bytes, limit) = (signed(module), 10_000);
+        let evidence = Sha256::of(&bytes);
+        store.insert_evidence(module, &bytes).unwrap();
+        let path = evidence_path(&store.path(module), evidence);
+        assert_eq!(fs::read(&path).unwrap(), bytes);
+        assert_eq!(store.evidence(module, evidence, limit).unwrap(), bytes);
         fs::write(&path, b"[]").unwrap();
-        assert!(matches!(store.evidence(module, evidence, 2), Err(ModuleStoreError::Changed { .. })));
-        assert!(matches!(store.evidence(evidence, evidence, 2), Err(ModuleStoreError::Missing { .. })));
+        assert!(matches!(store.evidence(module, evidence, limit), Err(ModuleStoreError::Changed { .. })));
+        assert!(matches!(store.evidence(evidence, evidence, limit), Err(ModuleStoreError::Missing { .. })));
+        store.insert_evidence(module, &bytes).unwrap();
+        assert_eq!(store.evidence(module, evidence, limit).unwrap(), bytes, "mended");
+    }
+
+    fn signed(module: Sha256) -> Vec<u8> {
+        let key = portcullis_attest::PrivateKey::from_seed(&[7; 32]).unwrap();
+        let statement = portcullis_attest::signature_statement("a", module, 1, "2026-03-14T09:30:00Z".parse().unwrap());
+        portcullis_attest::Bundle::sign(statement, &key)
+    }
+
+    #[test]
+    fn what_proves_nothing_of_a_module_is_not_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = ModuleStore::new(folder.path());
+        let module = store.insert(b"module").unwrap();
+        for junk in [b"{}".to_vec(), b"\xff".to_vec(), signed(Sha256::of(b"another module"))] {
+            store.insert_evidence(module, &junk).unwrap();
+            assert_eq!(store.evidence(module, Sha256::of(&junk), 10_000).unwrap(), junk, "a part of its artifact");
+        }
+        assert_eq!(crate::evidence_beside(&store.path(module)).unwrap().len(), 0);
+        store.insert_evidence(module, &signed(module)).unwrap();
+        let found = crate::evidence_beside(&store.path(module)).unwrap();
+        assert_eq!(found.iter().filter(|file| file.bytes().is_ok()).count(), 1);
     }
 
     #[cfg(unix)]

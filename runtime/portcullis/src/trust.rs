@@ -1,23 +1,23 @@
 //! Whether the modules of a set have the signatures and reviews that its trust rules ask for.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::path::{Path, PathBuf};
-
 use jiff::Timestamp;
 use portcullis_attest::{Bundle, Evidence, NamedKey, judge};
 use portcullis_gate::{
-    KeySource, MAX_PUBLIC_KEY_BYTES, ModulePattern, PolicySpec, PublicKey, SetDefinition, Sha256, TrustDefault,
-    TrustRule, normal_module,
+    KeySource, MAX_PUBLIC_KEY_BYTES, PolicySpec, PublicKey, SetDefinition, Sha256, TrustDefault, TrustRule,
 };
+use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::ReadFiles;
+use crate::trust_places::{Place, Places};
 use crate::trust_record::{PolicyEvidence, SetEvidence};
 
 /// The code of a set that is not loaded because a module lacks evidence.
 pub const LOAD_TRUST: &str = "load.trust";
 
-/// Most bytes of the evidence of a set.
+/// Files that prove nothing and are named in a message.
+const MAX_SHOWN: usize = 20;
+/// Most bytes of the evidence of a set that counts: what others than the keys of the set wrote is none.
 const MAX_SET_EVIDENCE_BYTES: usize = 64 << 20;
 
 /// A module that lacks evidence.
@@ -42,10 +42,13 @@ impl fmt::Display for Untrusted {
         for lack in &self.lacks {
             write!(f, "\n    {lack}")?;
         }
-        for (file, why) in &self.useless {
+        for (file, why) in self.useless.iter().take(MAX_SHOWN) {
             write!(f, "\n    {file} does not count: {why}")?;
         }
-        Ok(())
+        match self.useless.len().saturating_sub(MAX_SHOWN) {
+            0 => Ok(()),
+            more => write!(f, "\n    and {more} more files do not count"),
+        }
     }
 }
 
@@ -102,8 +105,9 @@ pub(crate) fn check(
     let mut policies = BTreeMap::new();
     let mut bytes = 0_usize;
     let modules = modules.into_iter().chain(std::iter::repeat(None));
+    let mut places = Places::default();
     for (spec, sha256) in definition.policies().iter().zip(modules) {
-        match check_policy(spec, sha256, definition, &keys, files, now) {
+        match check_policy(spec, sha256, definition, &keys, files, &mut places, now) {
             Ok(Some(evidence)) => {
                 bytes = bytes.saturating_add(evidence.bytes());
                 policies.insert(spec.name.clone(), evidence);
@@ -136,13 +140,18 @@ fn check_policy(
     definition: &SetDefinition,
     keys: &[NamedKey],
     files: &dyn ReadFiles,
+    places: &mut Places,
     now: Timestamp,
 ) -> Result<Option<PolicyEvidence>, Lacks> {
     let lacks = |lack: String| (vec![lack], Vec::new());
     let trust = definition.trust();
-    let places = Places::of(spec, files).map_err(lacks)?;
-    let matching: Vec<(usize, &TrustRule)> =
-        trust.rules.iter().enumerate().filter(|(_, rule)| places.meant_by(&rule.modules, files)).collect();
+    let place = Place::of(spec, files).map_err(lacks)?;
+    let mut matching: Vec<(usize, &TrustRule)> = Vec::new();
+    for (number, rule) in trust.rules.iter().enumerate() {
+        if places.mean(&rule.modules, &place, files).map_err(lacks)? {
+            matching.push((number, rule));
+        }
+    }
     if matching.is_empty() {
         return match trust.default {
             TrustDefault::Accept => Ok(None),
@@ -155,7 +164,7 @@ fn check_policy(
     let mut bundles = Vec::new();
     let mut useless = Vec::new();
     for file in found {
-        let verified = file.bytes.and_then(|bytes| {
+        let verified = file.bytes().and_then(|bytes| {
             let bundle = Bundle::parse(&bytes).map_err(|error| error.to_string())?;
             let one = bundle.verify(sha256, keys.iter().map(|key| &key.key)).map_err(|error| error.to_string())?;
             let text = String::from_utf8(bytes).map_err(|error| error.to_string())?;
@@ -177,40 +186,10 @@ fn check_policy(
     Ok(Some(PolicyEvidence { module: sha256, rules, bundles }))
 }
 
-/// Where a module is: as the manifest writes it, in its one spelling, and behind all links.
-struct Places {
-    normal: String,
-    resolved: Option<PathBuf>,
-}
-
-impl Places {
-    fn of(spec: &PolicySpec, files: &dyn ReadFiles) -> Result<Places, String> {
-        let normal = normal_module(&spec.module).ok_or("its name has an empty part, or one of dots, after ://")?;
-        // What has a scheme may all the same be a file, to whoever reads it.
-        let resolved = match files.resolved(&spec.module) {
-            Ok(resolved) => Some(resolved),
-            Err(_) if normal.contains("://") => None,
-            Err(error) => return Err(format!("it cannot be found: {error}")),
-        };
-        Ok(Places { normal, resolved })
-    }
-
-    fn meant_by(&self, patterns: &[ModulePattern], files: &dyn ReadFiles) -> bool {
-        let behind_links = |pattern: &ModulePattern, resolved: &Path| {
-            let Some((folder, rest)) = pattern.folder() else { return false };
-            let folder = files.resolved(folder).ok();
-            let texts = folder.as_deref().and_then(Path::to_str).zip(resolved.to_str());
-            texts.is_some_and(|(folder, resolved)| ModulePattern::matches_below(folder, rest, resolved))
-        };
-        patterns.iter().any(|pattern| {
-            pattern.matches(&self.normal)
-                || self.resolved.as_ref().is_some_and(|resolved| behind_links(pattern, resolved))
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use portcullis_attest::{PrivateKey, signature_statement};
     use portcullis_gate::Manifest;
 
@@ -243,7 +222,7 @@ mod tests {
     fn signed() -> Vec<EvidenceFile> {
         let statement = signature_statement("a", Sha256::of(b"a"), 1, NOW.parse().unwrap());
         let bytes = Bundle::sign(statement, &key());
-        vec![EvidenceFile { name: "a.sigstore.json".into(), bytes: Ok(bytes) }]
+        vec![EvidenceFile::new("a.sigstore.json".into(), Ok(bytes))]
     }
 
     fn checked(module: &str, files: &dyn ReadFiles) -> Result<usize, String> {
@@ -288,6 +267,9 @@ mod tests {
             "OCI://Registry.example.com/policies/a:1",
             "oci://registry.example.com/policies/../policies/a:1",
             "oci://registry.example.com//policies/a:1",
+            "oci://registry.example.com:443/policies/a:1",
+            "oci://registry.example.com./policies/a:1",
+            "oci://registry.example.com/%70olicies/a:1",
         ] {
             let text = format!("portcullis = 1\nname = \"set\"\n[[policy]]\nname = \"a\"\nmodule = {module:?}\n");
             let refused = Manifest::parse("portcullis.toml", text.as_bytes(), Timestamp::UNIX_EPOCH).unwrap_err();
@@ -301,10 +283,15 @@ mod tests {
         let module = "oci://registry.example.com/policies/a:1";
         let unreadable = checked(module, &Registry(Err(std::io::Error::other("on fire")))).unwrap_err();
         assert!(unreadable.contains("its evidence cannot be read: on fire"), "{unreadable}");
-        let broken = EvidenceFile { name: "b.sigstore.json".into(), bytes: Err("a link".into()) };
+        let broken = EvidenceFile::new("b.sigstore.json".into(), Err("a link".into()));
         let only = checked(module, &Registry(Ok(vec![broken.clone()]))).unwrap_err();
         assert!(only.contains("b.sigstore.json does not count: a link"), "{only}");
         // One that counts is enough, whatever lies beside it.
-        assert_eq!(checked(module, &Registry(Ok([vec![broken], signed()].concat()))), Ok(1));
+        assert_eq!(checked(module, &Registry(Ok([vec![broken.clone()], signed()].concat()))), Ok(1));
+        // However many: those of the key that is asked for count, and the others are named, up to a point.
+        let many = vec![broken; 10_000];
+        assert_eq!(checked(module, &Registry(Ok([many.clone(), signed()].concat()))), Ok(1));
+        let only = checked(module, &Registry(Ok(many))).unwrap_err();
+        assert!(only.contains("and 9980 more files do not count") && only.len() < 4096, "{only}");
     }
 }

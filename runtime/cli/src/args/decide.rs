@@ -22,7 +22,9 @@ Examples:
 
 With --format json, one payload gives one JSON object; several give one object per line. Each has its `source` first, and \
 subject, action, resource and environment as the request names them. \
-A payload that could not be decided has a member `error` instead of an outcome.")]
+A payload that could not be decided has a member `error` instead of an outcome. `proceed` is what the decision means; \
+`holds` whether it means that now: false, and `proceed` too, for one that was made under the same idempotency key and whose \
+time is over; false, with `rehearsal`, for --dry-run and --now. Nothing may go on without `proceed` and `holds`.")]
 pub struct DecideArgs {
     /// The policy set: a portcullis.toml, or the folder that holds it. Its portcullis.lock must match
     #[arg(long, value_name = "DIR-OR-FILE", env = "PORTCULLIS_POLICIES")]

@@ -4,10 +4,9 @@
 
 use std::fmt::Write as _;
 
-use portcullis::Place;
 use portcullis_gate::{DecisionFinding, Outcome};
 
-use super::{Decided, Payload, human, words};
+use super::{Decided, Payload, Standing, human, words};
 use crate::text::shown;
 
 /// The workflow commands, one on each line.
@@ -43,10 +42,11 @@ pub fn step_summary(payloads: &[Payload]) -> String {
 
 fn push_decision(out: &mut String, source: &str, decided: &Decided) {
     let decision = &decided.view;
-    if decided.place == Place::DryRun {
-        push_command(out, "warning", source, "DRY RUN", "not recorded: nothing may go on because of it");
+    let mut annotated = decided.standing == Standing::Lapsed;
+    if let Some((title, meaning)) = words::standing(decided) {
+        let command = if annotated { "error" } else { "warning" };
+        push_command(out, command, source, title, &format!("{meaning}\n{}", decided.asked));
     }
-    let mut annotated = false;
     for finding in decision.findings.iter().filter(|finding| finding.outcome != Outcome::Allow) {
         let command = if finding.outcome.proceeds() { "warning" } else { "error" };
         push_command(out, command, source, &format!("{}: {}", finding.outcome, finding.code), &message(finding));
@@ -54,7 +54,9 @@ fn push_decision(out: &mut String, source: &str, decided: &Decided) {
     }
     if !annotated {
         let title = decision.outcome.as_str();
-        push_command(out, "notice", source, title, &format!("{}: {}", words::meaning(decision.outcome), decided.asked));
+        let rehearsal = if decided.standing == Standing::Rehearsal { " (DRY RUN: no permission)" } else { "" };
+        let meaning = words::meaning(decision.outcome);
+        push_command(out, "notice", source, title, &format!("{meaning}{rehearsal}: {}", decided.asked));
     }
 }
 
@@ -74,11 +76,25 @@ fn push_summary(out: &mut String, source: &str, decided: &Decided) {
     let decision = &decided.view;
     let outcome = decision.outcome;
     let degraded = if decision.degraded { ", degraded" } else { "" };
-    if decided.place == Place::DryRun {
-        _ = writeln!(out, "\n**DRY RUN**: not recorded, nothing may go on because of it");
+    let standing = words::standing(decided);
+    match (&standing, decided.standing) {
+        (Some((title, meaning)), Standing::Lapsed) => {
+            _ = writeln!(out, "\n### ✖ {title}: {source}\n");
+            _ = writeln!(out, "{}: {}\n", markdown(&decided.asked), markdown(meaning));
+        }
+        (Some((title, meaning)), _) => {
+            _ = writeln!(
+                out,
+                "\n### {title}: {} {outcome}: {source}\n\n**{title}**: {meaning}\n",
+                words::symbol(outcome)
+            );
+            _ = writeln!(out, "{}: {}{degraded}\n", markdown(&decided.asked), words::meaning(outcome));
+        }
+        (None, _) => {
+            _ = writeln!(out, "\n### {} {outcome}: {source}\n", words::symbol(outcome));
+            _ = writeln!(out, "{}: {}{degraded}\n", markdown(&decided.asked), words::meaning(outcome));
+        }
     }
-    _ = writeln!(out, "\n### {} {outcome}: {source}\n", words::symbol(outcome));
-    _ = writeln!(out, "{}: {}{degraded}\n", markdown(&decided.asked), words::meaning(outcome));
     out.push_str("| outcome | why | code | policy |\n| --- | --- | --- | --- |\n");
     for finding in &decision.findings {
         _ = writeln!(

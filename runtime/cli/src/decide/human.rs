@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use portcullis::Place;
 use portcullis_gate::{DecisionView, Outcome, PolicySaid, PolicyTrace, Sha256, WaiverStatus};
 
-use super::{Decided, Payload, words};
+use super::{Decided, Payload, Standing, words};
 use crate::text::{counted, shown};
 
 const HEADING: Style = Style::new().bold();
@@ -37,19 +37,23 @@ pub fn render(payloads: &[Payload]) -> String {
 
 /// `3 payloads: 1 allow, 2 deny`.
 pub fn summary(payloads: &[Payload]) -> String {
-    let count = |outcome: Option<Outcome>| {
-        payloads
-            .iter()
-            .filter(|payload| payload.decided.as_ref().ok().map(|decided| decided.view.outcome) == outcome)
-            .count()
+    const LAPSED: &str = "no longer holding";
+    const UNDECIDED: &str = "not decided";
+    let name = |payload: &Payload| match &payload.decided {
+        Ok(decided) if decided.standing == Standing::Lapsed => LAPSED,
+        Ok(decided) => decided.view.outcome.as_str(),
+        Err(_) => UNDECIDED,
     };
-    let outcomes = Outcome::ALL.into_iter().map(|outcome| (outcome.as_str(), count(Some(outcome))));
-    let counts: Vec<String> = outcomes
-        .chain(std::iter::once(("not decided", count(None))))
+    let names = Outcome::ALL.into_iter().map(Outcome::as_str).chain([LAPSED, UNDECIDED]);
+    let counts: Vec<String> = names
+        .map(|counted| (counted, payloads.iter().filter(|payload| name(payload) == counted).count()))
         .filter(|(_, count)| *count > 0)
         .map(|(name, count)| format!("{count} {name}"))
         .collect();
-    format!("{}: {}", counted(payloads.len(), "payload", "payloads"), counts.join(", "))
+    let rehearsal = payloads.iter().filter_map(|payload| payload.decided.as_ref().ok());
+    let rehearsal = rehearsal.into_iter().any(|decided| decided.standing == Standing::Rehearsal);
+    let note = if rehearsal { " (DRY RUN: no permission)" } else { "" };
+    format!("{}: {}{note}", counted(payloads.len(), "payload", "payloads"), counts.join(", "))
 }
 
 /// One decision, for people.
@@ -60,7 +64,14 @@ pub fn push_decision(out: &mut String, source: &str, decided: &Decided) {
     let name = outcome.as_str().to_uppercase();
     let degraded = if decision.degraded { ", degraded" } else { "" };
     let symbol = words::symbol(outcome);
-    _ = writeln!(out, "{style}{symbol} {name}{style:#}  {}{degraded}", words::meaning(outcome));
+    let standing = words::standing(decided);
+    if let Some((title, meaning)) = &standing {
+        _ = writeln!(out, "{ERROR}✖ {title}{ERROR:#}  {meaning}");
+    }
+    match decided.standing {
+        Standing::Lapsed => _ = writeln!(out, "  {FAINT}it was: {name}{degraded}{FAINT:#}"),
+        _ => _ = writeln!(out, "{style}{symbol} {name}{style:#}  {}{degraded}", words::meaning(outcome)),
+    }
     _ = writeln!(out, "  {}", decided.asked);
     if !source.is_empty() {
         _ = writeln!(out, "  {FAINT}{}{FAINT:#}", shown(source));
@@ -179,9 +190,6 @@ fn push_identity(out: &mut String, decided: &Decided) {
         Place::Ledger { index } => _ = writeln!(out, "  {FAINT}recorded as event {index}{FAINT:#}"),
         Place::Repeated { index } => {
             _ = writeln!(out, "  {FAINT}the same request was decided before, under this key: event {index}{FAINT:#}");
-            if decision.proceed && !decided.holds {
-                _ = writeln!(out, "  {ERROR}EXPIRED{ERROR:#} it holds no longer: ask with a new key");
-            }
         }
         Place::DryRun => _ = writeln!(out, "  {ERROR}DRY RUN{ERROR:#} not recorded: nothing may go on because of it"),
         Place::Nowhere { reason } => _ = writeln!(out, "  {ERROR}NOT RECORDED{ERROR:#} {}", shown(reason)),

@@ -6,7 +6,7 @@ use portcullis::Place;
 use portcullis_gate::DecisionView;
 use serde::Serialize;
 
-use super::{Decided, Named, Payload, Undecided};
+use super::{Decided, Named, Payload, Standing, Undecided};
 use crate::text::is_unprintable;
 
 /// A decision and where it is recorded.
@@ -19,6 +19,12 @@ pub struct Line<'a> {
     #[serde(flatten)]
     named: Option<&'a Named>,
     recorded: Recorded<'a>,
+    /// Whether it gives, now, what it says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    holds: Option<bool>,
+    /// Whether it was made to see what would be decided: it gives no permission.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rehearsal: Option<bool>,
 }
 
 /// Where a decision is recorded.
@@ -43,7 +49,13 @@ impl<'a> Line<'a> {
             Place::DryRun => Recorded::DryRun,
             Place::Nowhere { reason } => Recorded::Failed(reason),
         };
-        Line { source, decision: &decided.view, named: decided.named.as_ref(), recorded }
+        let (holds, rehearsal) = match decided.standing {
+            Standing::Holds => (Some(true), Some(false)),
+            Standing::Lapsed => (Some(false), Some(false)),
+            Standing::Rehearsal => (Some(false), Some(true)),
+            Standing::Past => (None, None),
+        };
+        Line { source, decision: &decided.view, named: decided.named.as_ref(), recorded, holds, rehearsal }
     }
 }
 

@@ -1,8 +1,9 @@
-//! Decisions as a JUnit report: a test suite with one test case for each payload, which passes where it proceeds.
+//! Decisions as a JUnit report: a test suite with one test case for each payload, which passes where it proceeds. A
+//! rehearsal that would proceed is skipped; a decision that holds no longer is an error.
 
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::{Decided, Payload, words};
+use super::{Decided, Payload, Standing, words};
 use crate::text::shown;
 
 /// The report as XML.
@@ -36,13 +37,28 @@ fn case(payload: &Payload, decided: &Decided) -> TestCase {
         .map(|finding| format!("{}: {} ({})", finding.outcome, shown(&finding.message), words::origin(finding)))
         .chain(words::changes(decision).into_iter().map(|change| format!("what would change it: {change}")))
         .collect();
-    let status = if decision.proceed {
+    let standing = words::standing(decided);
+    let status = if let Some((_, meaning)) = &standing
+        && decided.standing == Standing::Lapsed
+    {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+        status.set_type("portcullis.holds-no-longer").set_message(format!("{meaning}; {}", decided.asked));
+        status
+    } else if let Some((title, meaning)) = &standing
+        && decision.proceed
+    {
+        // Neither passed nor failed: nothing was permitted.
+        let mut status = TestCaseStatus::skipped();
+        status.set_type("dry-run").set_message(format!("{title}: {meaning}; it would be {}", decision.outcome));
+        status
+    } else if decision.proceed {
         TestCaseStatus::success()
     } else {
         let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
         let outcome = decision.outcome;
         status.set_type(outcome.as_str());
-        status.set_message(format!("{outcome}: {}; {}", words::meaning(outcome), decided.asked));
+        let rehearsal = standing.as_ref().map(|(title, _)| format!("{title}: ")).unwrap_or_default();
+        status.set_message(format!("{rehearsal}{outcome}: {}; {}", words::meaning(outcome), decided.asked));
         status.set_description(lines.join("\n"));
         status
     };
@@ -51,7 +67,8 @@ fn case(payload: &Payload, decided: &Decided) -> TestCase {
         case.set_system_out(lines.join("\n"));
     }
     for (name, value) in [
-        ("dry-run", (decided.place == portcullis::Place::DryRun).to_string()),
+        ("dry-run", (decided.standing == Standing::Rehearsal).to_string()),
+        ("proceed", decision.proceed.to_string()),
         ("outcome", decision.outcome.to_string()),
         ("degraded", decision.degraded.to_string()),
         ("decision", decision.id.map(|id| id.to_string()).unwrap_or_default()),

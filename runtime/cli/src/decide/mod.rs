@@ -44,8 +44,20 @@ pub struct Decided {
     pub named: Option<Named>,
     pub view: DecisionView<'static>,
     pub place: Place,
-    /// Whether it still holds, or was a rehearsal from the start.
-    pub holds: bool,
+    pub standing: Standing,
+}
+
+/// What a decision is good for when it is printed, whatever its outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It says what may happen now.
+    Holds,
+    /// Its outcome proceeds, and it gives no permission: it was made under the same idempotency key, and its time is over.
+    Lapsed,
+    /// It is not recorded, and gives no permission.
+    Rehearsal,
+    /// It is read from the ledger; nobody asks now.
+    Past,
 }
 
 /// Why there is no decision. Nothing proceeds.
@@ -88,8 +100,7 @@ pub fn run(args: &DecideArgs) -> anyhow::Result<Exit> {
 
     print(args.format, &payloads)?;
     let exits = payloads.iter().map(|payload| match &payload.decided {
-        // A decision of an earlier request that holds no longer lets nothing go on.
-        Ok(decided) if decided.view.outcome.proceeds() && !decided.holds => Exit::Error,
+        Ok(decided) if decided.standing == Standing::Lapsed => Exit::Error,
         Ok(decided) => decided.view.outcome.into(),
         Err(_) => Exit::Error,
     });
@@ -143,14 +154,15 @@ fn decide(args: &DecideArgs, options: &DoorOptions, gate: &Gate, input: &input::
     };
     let recorded = gate.decide(request, &options)?;
     let view = recorded.view().map_err(|error| Undecided::new("portcullis.record", error.to_string()))?;
-    let holds = recorded.permission().is_some() || *recorded.place() == Place::DryRun;
-    Ok(Decided {
-        asked: asked(recorded.request()),
-        named: Some(Named::of(recorded.request())),
-        view: view.into_owned(),
-        place: recorded.place().clone(),
-        holds,
-    })
+    let standing = if *recorded.place() == Place::DryRun {
+        Standing::Rehearsal
+    } else if recorded.outcome().proceeds() && recorded.permission().is_none() {
+        Standing::Lapsed
+    } else {
+        Standing::Holds
+    };
+    let (request, place) = (recorded.request(), recorded.place().clone());
+    Ok(Decided::new(asked(request), Some(Named::of(request)), view.into_owned(), place, standing))
 }
 
 /// Whether a payload of a kind that need not say who asks does not.
@@ -204,6 +216,20 @@ fn door_options(args: &DecideArgs) -> anyhow::Result<DoorOptions> {
         resource_id: args.resource_id.clone(),
         context: input::context(&args.context)?,
     })
+}
+
+impl Decided {
+    /// What is printed of a decision. One that has lapsed does not proceed, whatever it said when it was made.
+    pub fn new(
+        asked: String,
+        named: Option<Named>,
+        mut view: DecisionView<'static>,
+        place: Place,
+        standing: Standing,
+    ) -> Decided {
+        view.proceed = view.proceed && standing != Standing::Lapsed;
+        Decided { asked, named, view, place, standing }
+    }
 }
 
 impl Undecided {

@@ -153,13 +153,12 @@ fn hostile() -> Decision {
 }
 
 fn payload(source: &str, decision: Decision) -> Payload {
-    let decided = Decided {
-        asked: asked(decision.request()),
-        named: Some(Named::of(decision.request())),
-        view: decision.view().into_owned(),
-        place: Place::Ledger { index: 7 },
-        holds: true,
-    };
+    standing(source, decision, Place::Ledger { index: 7 }, Standing::Holds)
+}
+
+fn standing(source: &str, decision: Decision, place: Place, standing: Standing) -> Payload {
+    let request = decision.request();
+    let decided = Decided::new(asked(request), Some(Named::of(request)), decision.view().into_owned(), place, standing);
     Payload { source: source.into(), decided: Ok(decided) }
 }
 
@@ -231,6 +230,46 @@ fn one_payload_is_one_object() {
 
     let json: serde_json::Value = serde_json::from_str(&json::render(&[undecided()]).unwrap()).unwrap();
     assert_eq!((json["proceed"].as_bool(), json["error"]["code"].as_str()), (Some(false), Some("request.syntax")));
+}
+
+/// In no format does a decision that holds no longer, or a rehearsal, look like permission.
+#[test]
+fn what_gives_no_permission_says_so_in_every_format() {
+    let lapsed = || standing("a.json", allowed(), Place::Repeated { index: 7 }, Standing::Lapsed);
+    let unrecorded = || standing("a.json", warned(), Place::Nowhere { reason: "full".into() }, Standing::Lapsed);
+    let rehearsal = || standing("a.json", allowed(), Place::DryRun, Standing::Rehearsal);
+    for (payload, proceed, rehearsed, title) in [
+        (&lapsed as &dyn Fn() -> Payload, false, false, "HOLDS NO LONGER"),
+        (&unrecorded, false, false, "NOT RECORDED"),
+        (&rehearsal, true, true, "DRY RUN"),
+    ] {
+        let json: serde_json::Value = serde_json::from_str(&json::render(&[payload()]).unwrap()).unwrap();
+        assert_eq!((json["holds"].as_bool(), json["proceed"].as_bool()), (Some(false), Some(proceed)), "{title}");
+        assert_eq!(json["rehearsal"].as_bool(), Some(rehearsed), "{title}");
+        let junit = junit::render(&[payload()]).unwrap();
+        let status = if rehearsed { "<skipped " } else { "<error " };
+        assert!(junit.contains(status) && (rehearsed || junit.contains(r#"errors="1""#)), "{junit}");
+        let github = github::render(&[payload()]);
+        let command = if rehearsed { "::warning" } else { "::error" };
+        assert!(github.starts_with(&format!("{command} file=a.json,title={title}::")), "{github}");
+        let summary = github::step_summary(&[payload()]);
+        assert!(summary.contains(&format!("{title}: ")), "{summary}");
+        let human = human(&[payload()]);
+        assert!(human.starts_with(&format!("✖ {title}  ")), "{human}");
+        if !rehearsed {
+            for text in [&junit, &github, &summary, &human] {
+                assert!(!text.contains("nothing stands in the way") && !text.contains("ALLOW "), "{text}");
+            }
+        }
+    }
+    insta::assert_snapshot!(human(&[lapsed(), rehearsal()]));
+    insta::assert_snapshot!(github::step_summary(&[lapsed(), rehearsal()]));
+    let past: serde_json::Value = serde_json::to_value(Line::new(
+        None,
+        standing("", allowed(), Place::Ledger { index: 7 }, Standing::Past).decided.as_ref().ok().unwrap(),
+    ))
+    .unwrap();
+    assert_eq!((past.get("holds"), past["proceed"].as_bool()), (None, Some(true)), "a record of the past");
 }
 
 #[test]

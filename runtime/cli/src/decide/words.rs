@@ -1,8 +1,10 @@
 //! A decision in plain words.
 
 use anstyle::{AnsiColor, Style};
-use portcullis_gate::{DecisionFinding, DecisionView, Fault, Outcome, Pointer, Request, Requirement, Value};
+use portcullis::Place;
+use portcullis_gate::{DecisionFinding, DecisionView, Fault, Outcome, Pointer, Request, Requirement};
 
+use super::{Decided, Standing};
 use crate::text::{counted, shown};
 
 /// A symbol for each outcome; never the only thing that tells them apart.
@@ -42,6 +44,25 @@ pub const fn meaning(outcome: Outcome) -> &'static str {
     }
 }
 
+/// The first thing to know of a decision that gives no permission although its outcome may proceed; `None` of any other.
+pub fn standing(decided: &Decided) -> Option<(&'static str, String)> {
+    match (decided.standing, &decided.place) {
+        (Standing::Rehearsal, _) => {
+            Some(("DRY RUN", "a rehearsal: it is not recorded and gives no permission, so nothing may go on".into()))
+        }
+        (Standing::Lapsed, Place::Nowhere { reason }) => Some(("NOT RECORDED", shown(reason))),
+        (Standing::Lapsed, _) => {
+            let until = decided.view.valid_until.as_deref().map(shown).unwrap_or_default();
+            let outcome = decided.view.outcome;
+            Some((
+                "HOLDS NO LONGER",
+                format!("this {outcome} held until {until}: nothing may go on; ask with a new key"),
+            ))
+        }
+        (Standing::Holds | Standing::Past, _) => None,
+    }
+}
+
 /// Who wants to do what to what, where: `deploy service payment-api in production, asked by user alice`.
 pub fn asked(request: &Request) -> String {
     let get = |at: &str| text(request, at);
@@ -64,10 +85,8 @@ pub fn asker(request: &Request) -> String {
 }
 
 fn text(request: &Request, at: &str) -> String {
-    match Pointer::new(at).map(|pointer| request.get(&pointer)) {
-        Ok(Value::Text(text)) => shown(text),
-        _ => String::new(),
-    }
+    let text = Pointer::new(at).ok().and_then(|pointer| request.text(&pointer).map(shown));
+    text.unwrap_or_default()
 }
 
 /// What would satisfy a requirement.
@@ -91,7 +110,7 @@ pub fn requirement(requirement: &Requirement) -> String {
 
 /// What would change a decision that does not proceed; empty where it proceeds.
 pub fn changes(decision: &DecisionView<'_>) -> Vec<String> {
-    if decision.proceed {
+    if decision.outcome.proceeds() {
         return Vec::new();
     }
     let mut changes: Vec<String> = decision.requirements.iter().map(|open| requirement(open)).collect();

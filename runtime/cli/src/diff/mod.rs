@@ -10,7 +10,6 @@ use std::sync::Arc;
 use portcullis::{PolicySet, Substitution, SubstitutionSummary, Trial};
 use portcullis_gate::Sha256;
 use portcullis_inspect::{Cut, Difference, Review, differences};
-use portcullis_ledger::store::ListFilter;
 use serde::Serialize;
 
 use crate::args::{DiffArgs, ReportFormat};
@@ -87,7 +86,7 @@ pub fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
         }
         if let Some(file) = &args.ledger {
             let reader = ledger::reader_at(file)?;
-            let ids = replay::decisions(&reader, &ListFilter { since: args.since, ..ListFilter::default() })?;
+            let ids = replay::decisions(&reader, args.since)?;
             let substitution = Substitution::new(&reader, engine, old_sha256, bytes);
             let bar = bar(ids.len());
             let all = each(&ids, args.jobs.unwrap_or_else(processors), |id| {

@@ -18,7 +18,6 @@ use anyhow::Context as _;
 use portcullis::{Usage, Used};
 use portcullis_gate::Sha256;
 use portcullis_inspect::{InspectLimits, Review, review};
-use portcullis_ledger::store::ListFilter;
 use serde::Serialize;
 
 use self::origin::Origin;
@@ -116,7 +115,7 @@ fn digest(begin: &[u8], mut rest: File) -> std::io::Result<(Sha256, u64)> {
 
 fn usage(path: &Path, since: Option<jiff::Timestamp>, module: Sha256) -> anyhow::Result<Usage> {
     let reader = ledger::reader_at(path)?;
-    let ids = replay::decisions(&reader, &ListFilter { since, ..ListFilter::default() })?;
+    let ids = replay::decisions(&reader, since)?;
     let bar = bar(ids.len());
     let used = each(&ids, processors(), |id| {
         let used = Used::read(&reader, *id, module);

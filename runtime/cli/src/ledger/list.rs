@@ -52,6 +52,13 @@ pub fn run(args: &ListArgs) -> anyhow::Result<Exit> {
         ReportFormat::Human => human(&rows, limit, reader.size()?),
     };
     report::out(&text)?;
+    // What is listed comes from an index that nothing signs: the events say whether something is missing.
+    let size = reader.size()?;
+    let from = if rows.len() < limit { 0 } else { rows.last().map_or(0, |oldest| oldest.index) };
+    if let Err(error) = reader.check_decisions(from.max(size.saturating_sub(MAX_COMPARED))..size) {
+        report::warning(&format!("this list is not what the log says: {error}; portcullis ledger verify"));
+        return Ok(Exit::Unsound);
+    }
     Ok(Exit::Done)
 }
 
@@ -137,6 +144,9 @@ fn matches(args: &ListArgs, row: &Row) -> bool {
             row.subject.as_ref().is_some_and(|subject| subject.id == **wanted || subject.to_string() == **wanted)
         })
 }
+
+/// Events with which the index is compared, at most: some seconds.
+const MAX_COMPARED: u64 = 1 << 16;
 
 fn human(rows: &[Row], limit: usize, size: u64) -> String {
     let mut out = String::new();

@@ -22,7 +22,7 @@ use portcullis_ledger::{Event, SigningKey, VerifierKey, read_signing_key};
 use uuid::Uuid;
 
 use crate::args::{LedgerArgs, LedgerCommand};
-use crate::decide::{Decided, Named, asked};
+use crate::decide::{Decided, Named, Standing, asked};
 use crate::exit::Exit;
 use crate::progress::Spinner;
 use crate::text::shown;
@@ -332,7 +332,7 @@ pub fn decided(stored: &Stored) -> anyhow::Result<Option<Decided>> {
     let asked = request.as_ref().map_or_else(|| of_event(&stored.event), asked);
     let named = request.as_ref().map(Named::of);
     let place = portcullis::Place::Ledger { index: stored.index };
-    Ok(Some(Decided { asked, named, view: view.into_owned(), place, holds: true }))
+    Ok(Some(Decided::new(asked, named, view.into_owned(), place, Standing::Past)))
 }
 
 /// What an event itself says of its request.

@@ -8,7 +8,6 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use portcullis::{MANIFEST_FILE, Reader, Stored};
 use portcullis_gate::{DecisionView, Limits, Manifest, PolicySaid, PolicyTrace, Request, Sha256};
-use portcullis_ledger::store::ListFilter;
 use portcullis_ledger::{Body, Event, PolicySetActivated};
 
 use super::bench::{Past, Subject, Subjects};
@@ -29,7 +28,7 @@ struct Set {
 pub fn subjects(file: &Path, args: &BenchArgs, module: &Sha256) -> anyhow::Result<Subjects> {
     let file = LedgerArgs { ledger: Some(file.to_owned()), ledger_key: None, checkpoint: Vec::new() };
     let reader = ledger::reader(&file)?;
-    let ids = replay::decisions(&reader, &ListFilter { since: args.since, ..ListFilter::default() })?;
+    let ids = replay::decisions(&reader, args.since)?;
     let mut subjects = Subjects { source: "recorded decisions", ..Subjects::default() };
     let mut sets = BTreeMap::new();
     let bar = progress::bar(ids.len());

@@ -91,7 +91,7 @@ fn is_author(file: &Path, module: Sha256, key: &PrivateKey) -> anyhow::Result<bo
         let evidence = Bundle::parse(&bytes).and_then(|bundle| bundle.verify(module, [key.public()]));
         evidence.is_ok_and(|evidence| evidence.kind() == Kind::Signature)
     };
-    Ok(bundles.filter_map(|found| found.bytes.ok()).any(signed))
+    Ok(bundles.filter_map(|found| found.bytes().ok()).any(signed))
 }
 
 /// What the reviewer could have seen of the module, in brief, and the digest of the whole report.
@@ -162,7 +162,7 @@ fn beside(file: &Path, keys: &[PublicKey]) -> anyhow::Result<Vec<Row>> {
     let found =
         evidence_beside(file).with_context(|| format!("the evidence beside {} cannot be read", file.display()))?;
     let rows = found.into_iter().map(|found| {
-        let bundle = found.bytes.and_then(|bytes| Bundle::parse(&bytes).map_err(|error| error.to_string()));
+        let bundle = found.bytes().and_then(|bytes| Bundle::parse(&bytes).map_err(|error| error.to_string()));
         row(found.name, None, bundle, Some(sha256), keys)
     });
     let is_review = |row: &Row| !matches!(&row.claim, Ok(claim) if claim.kind == Kind::Signature);

@@ -83,7 +83,7 @@ pub fn verify(args: &VerifySignatureArgs) -> anyhow::Result<Exit> {
         evidence_beside(&args.file)
             .with_context(|| format!("the evidence beside {} cannot be read", args.file.display()))?
             .into_iter()
-            .map(|file| (file.name, file.bytes))
+            .map(|file| (file.name.clone(), file.bytes()))
             .collect()
     } else {
         let read = |path: &std::path::PathBuf| {

@@ -9,8 +9,10 @@
     reason = "tests"
 )]
 
+mod accounted;
 mod author;
 mod decide;
+mod evading;
 mod host;
 mod inspect;
 mod ledger;
@@ -23,5 +25,6 @@ mod review;
 #[path = "../../../ledger/tests/stores/server.rs"]
 mod server;
 mod site;
+mod standing;
 mod trust;
 mod usage;

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::{DocumentError, DocumentErrorKind, MAX_DEPTH, MAX_VALUES, Node};
+use super::{DocumentError, DocumentErrorKind, MAX_DEPTH, MAX_VALUES, Node, numbers};
 
 /// Objects with up to this many keys are searched for duplicates pair by pair; beyond, with a set.
 const PAIRWISE_KEYS: usize = 12;
@@ -14,12 +14,26 @@ const PAIRWISE_KEYS: usize = 12;
 pub(super) fn build(text: &str) -> Result<(Vec<Node>, String), DocumentError> {
     // Measured: real documents have a value or key for every 20 to 30 bytes.
     let nodes = Vec::with_capacity(text.len() / 16);
-    let mut builder = Builder { text, unescaped: String::new(), nodes, depth: 0, problem: None };
+    let mut builder = Builder { text, unescaped: String::new(), nodes, depth: 0, doubtful: false, problem: None };
     let mut deserializer = serde_json::Deserializer::from_str(text);
     match Seed(&mut builder).deserialize(&mut deserializer).and_then(|()| deserializer.end()) {
-        Ok(()) => Ok((builder.nodes, builder.unescaped)),
+        Ok(()) => match builder.doubtful.then(|| numbers::first_changed(text)).flatten() {
+            Some((at, problem)) => Err(DocumentError {
+                kind: DocumentErrorKind::Number,
+                message: format!("{problem} ({})", place(text, at)),
+            }),
+            None => Ok((builder.nodes, builder.unescaped)),
+        },
         Err(error) => Err(builder.explain(&error)),
     }
+}
+
+/// As serde_json says where something is: lines from 1, columns in bytes.
+fn place(text: &str, at: usize) -> String {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.bytes().filter(|b| *b == b'\n').count().saturating_add(1);
+    let column = before.rsplit('\n').next().map_or(0, str::len).saturating_add(1);
+    format!("line {line} column {column}")
 }
 
 struct Builder<'t> {
@@ -27,6 +41,8 @@ struct Builder<'t> {
     unescaped: String,
     nodes: Vec<Node>,
     depth: usize,
+    /// Whether a number may be another one than what was written.
+    doubtful: bool,
     /// Set where one of our own rules was broken; serde's error then says only where.
     problem: Option<(DocumentErrorKind, String)>,
 }
@@ -137,6 +153,7 @@ impl<'de> Visitor<'de> for Seed<'_, '_> {
         // serde_json turns an integer beyond 64 bits into a double: it would silently become another number.
         const BEYOND_INTEGERS: f64 = 9_223_372_036_854_775_808.0;
         if value.is_finite() && value.abs() < BEYOND_INTEGERS {
+            self.0.doubtful |= numbers::is_doubtful(value);
             return self.0.push(Node::Number(value)).map(drop);
         }
         Err(self.0.fail(DocumentErrorKind::Number, "a number is 2^63 or larger".into()))

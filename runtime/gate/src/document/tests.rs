@@ -60,7 +60,104 @@ fn bounds_are_checked_before_parsing() {
     assert_eq!(kind(&values), DocumentErrorKind::Size);
 }
 
+#[test]
+fn text_is_written_only_as_far_as_allowed() {
+    let values = format!("[{}0]", "12345678,".repeat(100_000));
+    let one = format!("[\"{}\"]", "x".repeat(1_000_000));
+    for text in [values, one] {
+        let document = Document::parse(text.as_bytes()).expect("valid");
+        let root = Pointer::new("").expect("a pointer");
+        let mut asked = Vec::new();
+        let all = document.get_within(&root, &mut |bytes| {
+            asked.push(bytes);
+            true
+        });
+        assert_eq!(all, Some(document.get(&root)));
+        assert_eq!(asked.last(), Some(&text.len()));
+        let mut most = 0;
+        let refused = document.get_within(&root, &mut |bytes| {
+            most = bytes;
+            bytes < 100_000
+        });
+        assert_eq!(refused, None);
+        assert!(most == 1_000_001 || most < 100_000 + 2 * RENDER_STEP_BYTES, "{most}");
+    }
+}
+
+#[test]
+fn an_integer_is_what_was_written_or_refused() {
+    for changed in [
+        "9007199254740993.0",
+        "-9007199254740993.0",
+        "9007199254740993e0",
+        "9.007199254740993e15",
+        "90071992547409930e-1",
+        "900719925474099300000E-5",
+        "9223372036854775807.0",
+        "1234567890123456789.000e0",
+        "1e-400",
+        "-1e-400",
+        "0.00e-1",
+        "1e-99999999999999999999999",
+        "4e-324000",
+    ] {
+        let zero = changed.starts_with("0.0");
+        let found = Document::parse(format!(r#"{{"a":"0.5\"","b":[1.5,{changed}]}}"#).as_bytes()).err();
+        assert_eq!(found.map(|error| error.kind), (!zero).then_some(DocumentErrorKind::Number), "{changed}");
+    }
+    for (text, value) in [
+        ("9007199254740992.0", 9_007_199_254_740_992.0),
+        ("9007199254740994.0", 9_007_199_254_740_994.0),
+        ("9007199254740991.5", 9_007_199_254_740_992.0),
+        ("1e18", 1e18),
+        ("1000000000000000000000e-3", 1e18),
+        ("0.1000000000000000055", 0.1),
+        ("5e-324", 5e-324),
+        ("0e-99999999999999999999999", 0.0),
+        ("0.0", 0.0),
+        ("-0", -0.0),
+    ] {
+        let document = Document::parse(text.as_bytes()).expect(text);
+        assert_eq!(get(&document, ""), Value::Number(value), "{text}");
+    }
+    // The place is that of the number, and text that looks like one is none.
+    let text = "{\n \"1e-400\": \"9007199254740993.0 \\\" 1e-400\",\n \"b\": 9007199254740993.0}";
+    let error = Document::parse(text.as_bytes()).expect_err("refused");
+    assert!(error.message.ends_with("(line 3 column 7)"), "{error}");
+}
+
 proptest::proptest! {
+    /// Whatever integer is written with a fraction or an exponent is read as that integer, or refused where no double is it.
+    #[test]
+    fn integers_survive_every_notation(n: i64, shift in 0u32..18, zeros in 0usize..4, near in -3i64..4, power in 53u32..63) {
+        for n in [n, n >> 11, (1i64 << power).saturating_add(near)] {
+            let (sign, digits) = (if n < 0 { "-" } else { "" }, n.unsigned_abs().to_string());
+            let point = digits.len().saturating_sub(shift as usize);
+            let (whole, fraction) = digits.split_at(point);
+            let whole = if whole.is_empty() { "0" } else { whole };
+            let padding = "0".repeat(zeros);
+            let moved = digits.len() - point;
+            let exact = n as f64 as i128 == i128::from(n);
+            for text in [
+                format!("{sign}{digits}.0{padding}"),
+                format!("{sign}{digits}{padding}e-{zeros}"),
+                format!("{sign}{whole}.{fraction}{padding}0E+{moved}"),
+            ] {
+                match Document::parse(text.as_bytes()) {
+                    Ok(document) => {
+                        let found = get(&document, "");
+                        let same = matches!(found, Value::Number(value) if exact && value as i128 == i128::from(n));
+                        proptest::prop_assert!(same || n == 0 || found == Value::Integer(n), "{text}: {found:?}");
+                    }
+                    Err(error) => {
+                        proptest::prop_assert!(!exact || n == i64::MIN, "{text}: {error}");
+                        proptest::prop_assert_eq!(error.kind, DocumentErrorKind::Number);
+                    }
+                }
+            }
+        }
+    }
+
     /// Whatever we accept, serde_json accepts and reads the same; what we write back is the same document.
     #[test]
     fn agrees_with_serde_json(value in json()) {

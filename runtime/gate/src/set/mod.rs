@@ -28,8 +28,8 @@ pub use manifest::Manifest;
 pub use source::{Mark, SourceError};
 pub use tree::{MAX_TREE_DEPTH, Member, Node, Rule};
 pub use trust::{
-    KeySource, MAX_TRUST_KEYS, MAX_TRUST_RULES, ModulePattern, Reviewers, Trust, TrustDefault, TrustKey, TrustRule,
-    normal_module,
+    KeySource, MAX_TRUST_KEYS, MAX_TRUST_RULES, ModulePattern, NamePattern, Reviewers, Trust, TrustDefault, TrustKey,
+    TrustRule, normal_module,
 };
 pub use waiver::Waiver;
 pub use when::{Absent, FIELD_NAMES, Field, Pattern, When};

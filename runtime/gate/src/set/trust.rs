@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::key::PublicKey;
+use crate::oci::{OCI_SCHEME, is_unwritten};
 
 /// What modules of a set need before they are loaded. Without rules, nothing.
 ///
@@ -87,6 +88,26 @@ pub struct ModulePattern {
     pattern: glob::Pattern,
 }
 
+/// One part of a [`ModulePattern`], between slashes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NamePattern {
+    /// `**`: any number of folders.
+    AnyFolders,
+    /// One name.
+    One(glob::Pattern),
+}
+
+impl NamePattern {
+    /// Whether a file or folder of that name is meant.
+    #[must_use]
+    pub fn matches(&self, name: &str) -> bool {
+        match self {
+            NamePattern::AnyFolders => true,
+            NamePattern::One(pattern) => pattern.matches_with(name, MATCHING),
+        }
+    }
+}
+
 impl Trust {
     /// Whether modules are asked for evidence.
     #[must_use]
@@ -126,6 +147,10 @@ impl ModulePattern {
             return Err("goes up after a wildcard");
         }
         let normal = normal_module(text).ok_or("has an empty part, or one of dots, after ://")?;
+        let registry = normal.strip_prefix(OCI_SCHEME).map(|rest| rest.split('/').next().unwrap_or(rest));
+        if registry.is_some_and(is_unwritten) {
+            return Err("names a registry as no module may: without the ports 443 and 80, and Docker Hub as docker.io");
+        }
         let pattern = glob::Pattern::new(&normal).map_err(|error| error.msg)?;
         Ok(ModulePattern { text: text.into(), normal, pattern })
     }
@@ -150,6 +175,21 @@ impl ModulePattern {
             Some(0) => Some(("/", self.normal.get(1..)?)),
             Some(at) => Some((self.normal.get(..at)?, self.normal.get(at.checked_add(1)?..)?)),
         }
+    }
+
+    /// The parts of what [`ModulePattern::folder`] gives as the rest, each for the name of a file or folder.
+    #[must_use]
+    pub fn names(rest: &str) -> Vec<NamePattern> {
+        let name = |part: &str| match part {
+            "**" => NamePattern::AnyFolders,
+            // The whole was read as a pattern; a part that is none is only itself.
+            part => NamePattern::One(
+                glob::Pattern::new(part)
+                    .or_else(|_| glob::Pattern::new(&glob::Pattern::escape(part)))
+                    .unwrap_or_default(),
+            ),
+        };
+        rest.split('/').filter(|part| !part.is_empty()).map(name).collect()
     }
 
     /// Whether a module of that normal form is meant.
@@ -281,6 +321,8 @@ mod tests {
             ("p/**a", "recursive wildcards"),
             ("p/[a", "invalid range"),
             ("oci://r/../a", "of dots"),
+            ("oci://registry.example.com:443/policies/*", "without the ports"),
+            ("oci://Registry-1.docker.io/acme/*", "docker.io"),
         ] {
             let error = ModulePattern::new(text).expect_err(text);
             assert!(error.contains(says), "{text}: {error}");

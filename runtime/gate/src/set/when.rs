@@ -53,9 +53,9 @@ impl When {
 
 impl Field {
     fn matches(&self, request: &Request, absent: Absent) -> bool {
-        match request.get(&self.pointer) {
-            Value::Missing | Value::Null | Value::Json(_) => absent == Absent::Match,
-            value @ (Value::Text(_) | Value::Integer(_) | Value::Number(_) | Value::Boolean(_)) => {
+        match request.scalar(&self.pointer) {
+            None | Some(Value::Missing | Value::Null | Value::Json(_)) => absent == Absent::Match,
+            Some(value @ (Value::Text(_) | Value::Integer(_) | Value::Number(_) | Value::Boolean(_))) => {
                 self.any_of.iter().any(|pattern| pattern.matches(&value))
             }
         }

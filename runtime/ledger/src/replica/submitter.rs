@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::leaf_hash;
 use crate::sequencer::{Appended, Job, Work};
-use crate::store::postgres::submitted::{Answered, ENTRY, Seal, encode_entry};
+use crate::store::postgres::submitted::{Answered, Seal, encode_entry};
 use crate::store::postgres::{Postgres, PostgresOptions};
 use crate::store::{ReadStore as _, Role};
 use crate::store_error::StoreError;
@@ -67,13 +67,14 @@ impl Submitter {
 
     fn submit(&mut self, jobs: Vec<Job>) -> Result<(), StoreError> {
         let mut rows = Vec::with_capacity(jobs.len());
+        let since = Instant::now();
         for Job { entry, answer, .. } in jobs {
             match encode_entry(&entry) {
                 Ok(row) => {
                     let id = Uuid::now_v7();
-                    rows.push((id, self.seal.put(ENTRY, &id, &row)));
+                    rows.push((id, row));
                     let leaf = entry.event.leaf;
-                    self.outstanding.insert(id, Outstanding { leaf, since: Instant::now(), missed: false, answer });
+                    self.outstanding.insert(id, Outstanding { leaf, since, missed: false, answer });
                 }
                 Err(error) => drop(answer.send(Err(error))),
             }
@@ -81,8 +82,8 @@ impl Submitter {
         if rows.is_empty() {
             return Ok(());
         }
-        let (wait, holder) = (self.wait, self.place.holder.clone());
-        self.connection()?.submit(&rows, &holder, wait)
+        let (wait, holder, seal) = (self.wait, self.place.holder.clone(), self.seal.clone());
+        self.connection()?.submit(&rows, &seal, &holder, (since, wait))
     }
 
     /// Waits for answers, for a moment, and takes back what waited too long.

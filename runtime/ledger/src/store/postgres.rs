@@ -294,7 +294,7 @@ impl OpenReader for PostgresReaders {
         if tending.is_none() {
             *tending = Some(Postgres::open_reader(&self.options)?);
         }
-        tending.as_mut().map_or(Ok(()), |connection| connection.renew(lease))
+        tending.as_mut().map_or(Ok(()), |connection| connection.renew(lease).and_then(|()| connection.purge()))
     }
 
     /// Dead rows hold what was erased until they are vacuumed; the write-ahead log holds it until it is recycled. On a

@@ -242,6 +242,57 @@ fn rows_that_no_replica_sealed_are_not_believed() {
     }
 }
 
+/// A row that was captured and put back after its replica took it back, with a later end in its column, is not appended: the
+/// caller was told that nothing was decided. What dead replicas left behind is forgotten.
+#[test]
+fn what_was_taken_back_is_not_appended_when_it_comes_again() {
+    let Some(server) = Server::start() else { return };
+    let mut site = Site::new(&server, "ledger");
+    site.submit_wait = Duration::from_millis(700);
+    site.options.lease = Duration::from_secs(3600);
+    let replica = {
+        let _first = site.join("one").unwrap();
+        site.join("two").unwrap()
+    };
+    let mut admin = postgres::Client::connect(&site.options.connection, postgres::NoTls).unwrap();
+    let lease = |admin: &mut postgres::Client, ends: &str| {
+        admin.execute(&format!("UPDATE ledger.lease SET ends = clock_timestamp() + {ends}, epoch = epoch + 1"), &[])
+    };
+    lease(&mut admin, "interval '1 hour'").unwrap();
+    let captured = std::thread::scope(|scope| {
+        let told = scope.spawn(|| replica.append(decision(1)));
+        let mut captured = None;
+        while !told.is_finished() {
+            let row = admin.query_opt("SELECT id, entry FROM ledger.pending WHERE answer IS NULL", &[]).unwrap();
+            captured = row.map(|row| (row.get::<_, Vec<u8>>(0), row.get::<_, Vec<u8>>(1))).or(captured);
+        }
+        assert!(matches!(told.join().unwrap(), Err(StoreError::NotTaken { .. })));
+        captured.unwrap()
+    });
+    let put =
+        "INSERT INTO ledger.pending(id, entry, submitted_by, ends) VALUES ($1, $2, 'two', clock_timestamp() + $3)";
+    let put = put.replace("$3", "interval '1 hour'");
+    admin.execute(&put, &[&captured.0, &captured.1]).unwrap();
+    let left_behind = "INSERT INTO ledger.pending(id, entry, submitted_by, ends) \
+                       VALUES ('\\x01', 'a request', 'dead', clock_timestamp() - interval '1 minute')";
+    admin.execute(left_behind, &[]).unwrap();
+    lease(&mut admin, "interval '0'").unwrap();
+    let answer = (0..20).find_map(|_| replica.append(decision(2)).ok());
+    assert!(matches!(answer, Some(Appended::Committed(_))), "{answer:?}");
+    let count = |admin: &mut postgres::Client, what: &str| -> i64 {
+        admin.query_one(&format!("SELECT count(*) FROM ledger.pending WHERE {what}"), &[]).unwrap().get(0)
+    };
+    // It is answered, with a refusal, and its bytes are gone.
+    assert!((0..100).any(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        count(&mut admin, "answer IS NULL") == 0 && count(&mut admin, "entry = 'a request'") == 0
+    }));
+    assert_eq!(replica.reader().unwrap().find(id(1)).unwrap(), None);
+    assert_eq!(replica.reader().unwrap().size().unwrap(), 1);
+    drop(replica);
+    assert_eq!(Site::verify(&site, &[site.copy("two")]).size, 1);
+}
+
 const SITE: &str = "PORTCULLIS_REPLICA";
 
 /// A replica in a process of its own, which is killed: says `ack INDEX N` for each durable decision.

@@ -1,9 +1,11 @@
 //! Entries that replicas hand to the one that writes, and its answers: rows of one table.
 //!
 //! A row is answered in the transaction that appends its entry, so whoever takes over from a writer that died finds it
-//! either appended and answered or neither. A replica that gives up takes its row back, and learns whether it could.
+//! either appended and answered or neither. A replica that gives up takes its row back, and learns whether it could. Until
+//! when a row may be taken, by the database's clock, is sealed with it: a copy of one that was taken back is worth nothing
+//! when its replica has told its caller that nothing was decided.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use portcullis_gate::{Outcome, Sha256};
@@ -15,7 +17,7 @@ use crate::base64::Base64;
 use crate::commitment::{Salt, is_keyed_digest, keyed_digest};
 use crate::event::Event;
 use crate::sequencer::{Appended, Commit};
-use crate::store::{Blob, Entry, HistoryAnswer, HistoryQuery, Idempotency, Payload};
+use crate::store::{Blob, Entry, HistoryAnswer, HistoryQuery, Idempotency, Payload, Submission};
 use crate::store_error::StoreError;
 
 /// An entry as a row holds it. What the event says is read from the event.
@@ -83,7 +85,7 @@ pub(crate) struct Seal(Sha256);
 
 impl Seal {
     pub(crate) fn new(secret: &Sha256) -> Seal {
-        Seal(keyed_digest(secret.as_bytes(), b"portcullis submission 1"))
+        Seal(keyed_digest(secret.as_bytes(), b"portcullis submission 2"))
     }
 
     /// The bytes behind their seal. `what` and `id` are sealed too: no row is another one.
@@ -99,12 +101,29 @@ impl Seal {
     }
 }
 
+impl Seal {
+    /// An entry that may be taken until then, in microseconds of the database's clock.
+    fn put_entry(&self, id: &Uuid, entry: &[u8], ends: i64) -> Vec<u8> {
+        self.put(ENTRY, id, &[&ends.to_be_bytes(), entry].concat())
+    }
+
+    /// The entry of a row that was taken; what is wrong with it is told to whoever submitted it.
+    pub(crate) fn open_entry<'r>(&self, submission: &'r Submission) -> Result<&'r [u8], String> {
+        let opened = self.open(ENTRY, &submission.id, &submission.row).and_then(|bytes| bytes.split_first_chunk::<8>());
+        let (ends, entry) = opened.ok_or_else(|| "no replica of this ledger submitted it".to_owned())?;
+        if submission.taken_at >= i64::from_be_bytes(*ends) {
+            return Err("it was taken back, or is too old".to_owned());
+        }
+        Ok(entry)
+    }
+}
+
 fn sealed(what: &str, id: &Uuid, bytes: &[u8]) -> Vec<u8> {
     [what.as_bytes(), b"\n", id.as_bytes(), bytes].concat()
 }
 
 /// What is sealed.
-pub(crate) const ENTRY: &str = "entry";
+const ENTRY: &str = "entry";
 pub(crate) const ANSWER: &str = "answer";
 
 pub(crate) fn encode_entry(entry: &Entry) -> Result<Vec<u8>, StoreError> {
@@ -216,15 +235,25 @@ impl Postgres {
         Ok(first.is_some())
     }
 
-    /// Hands entries to the writer, which may take them for `wait`.
-    pub(crate) fn submit(&mut self, entries: &[(Uuid, Vec<u8>)], by: &str, wait: Duration) -> Result<(), StoreError> {
+    /// Hands entries to the writer, under their seals. It may take them for `wait` from `since` on, which is no later than
+    /// when the replica takes them back.
+    pub(crate) fn submit(
+        &mut self,
+        entries: &[(Uuid, Vec<u8>)],
+        seal: &Seal,
+        by: &str,
+        (since, wait): (Instant, Duration),
+    ) -> Result<(), StoreError> {
+        let now = self.client.query_one(CLOCK, &[]).map_err(failed("submitting"))?;
+        let left = i64::try_from(wait.saturating_sub(since.elapsed()).as_micros()).unwrap_or(i64::MAX);
+        let ends = get::<i64>(&now, 0)?.saturating_add(left);
+        let sealed: Vec<Vec<u8>> = entries.iter().map(|(id, entry)| seal.put_entry(id, entry, ends)).collect();
         let ids: Vec<&[u8]> = entries.iter().map(|(id, _)| id.as_bytes().as_slice()).collect();
-        let rows: Vec<&[u8]> = entries.iter().map(|(_, entry)| entry.as_slice()).collect();
+        let rows: Vec<&[u8]> = sealed.iter().map(Vec::as_slice).collect();
         let text = "INSERT INTO pending(id, entry, submitted_by, ends) \
-                    SELECT id, entry, $3, clock_timestamp() + $4 * interval '1 millisecond' \
+                    SELECT id, entry, $3, to_timestamp($4::float8 / 1000000) \
                     FROM unnest($1::bytea[], $2::bytea[]) AS new(id, entry)";
-        let wait = wait.as_secs_f64() * 1000.0;
-        self.execute(text, &[&ids, &rows, &by, &wait]).map_err(failed("submitting"))?;
+        self.execute(text, &[&ids, &rows, &by, &(ends as f64)]).map_err(failed("submitting"))?;
         self.announce("submitted")
     }
 
@@ -254,12 +283,27 @@ impl Postgres {
         Ok(())
     }
 
-    pub(super) fn taken(&mut self, limit: usize) -> Result<Vec<(Uuid, Vec<u8>)>, StoreError> {
+    pub(super) fn taken(&mut self, limit: usize) -> Result<Vec<Submission>, StoreError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        // Whoever vanished gets no decision later that nobody waits for.
+        // Whoever vanished gets no decision later that nobody waits for. The column is not sealed: the row's own end is.
         let text = "SELECT id, entry FROM pending WHERE answer IS NULL AND ends > clock_timestamp() \
                     ORDER BY no LIMIT $1 FOR UPDATE SKIP LOCKED";
-        self.many(text, &[&limit], |row| Ok((id_of(get(row, 0)?)?, get(row, 1)?)))
+        let rows: Vec<(Uuid, Vec<u8>)> = self.many(text, &[&limit], |row| Ok((id_of(get(row, 0)?)?, get(row, 1)?)))?;
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        // After the rows are locked: a replica that found its row unlocked took it back before this time.
+        let now = self.client.query_one(CLOCK, &[]).map_err(failed("taking submissions"))?;
+        let taken_at = get(&now, 0)?;
+        Ok(rows.into_iter().map(|(id, row)| Submission { id, row, taken_at }).collect())
+    }
+
+    /// Forgets what nobody waits for any more: requests and decisions are in these rows, out of reach of an erasure.
+    pub(super) fn purge(&mut self) -> Result<(), StoreError> {
+        let text = "DELETE FROM pending WHERE ends < clock_timestamp() - interval '10 minutes' \
+                    OR (answer IS NULL AND ends < clock_timestamp() - $1 * interval '1 second')";
+        self.execute(text, &[&PURGED_AFTER.as_secs_f64()]).map_err(failed("forgetting"))?;
+        Ok(())
     }
 
     pub(super) fn answered(&mut self, answers: &[(Uuid, Vec<u8>)]) -> Result<(), StoreError> {
@@ -275,8 +319,6 @@ impl Postgres {
         if usize::try_from(changed).ok() != Some(answers.len()) {
             return Err(StoreError::damaged("a submission that was taken is gone"));
         }
-        self.execute("DELETE FROM pending WHERE ends < clock_timestamp() - interval '10 minutes'", &[])
-            .map_err(failed("answering"))?;
         self.announce("answered")
     }
 
@@ -286,6 +328,11 @@ impl Postgres {
         Ok(())
     }
 }
+
+/// The database's clock, in microseconds.
+const CLOCK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+/// How long after their end submissions stay that nobody took or took back: their replica died.
+pub(crate) const PURGED_AFTER: Duration = Duration::from_secs(15);
 
 fn id_of(bytes: Vec<u8>) -> Result<Uuid, StoreError> {
     Uuid::from_slice(&bytes).map_err(|_| StoreError::damaged("a submission's id has not 16 bytes"))
@@ -310,6 +357,27 @@ mod tests {
             assert_eq!(seal.open(ENTRY, &id, &changed), None);
             assert_eq!(seal.open(ENTRY, &id, &row[..at]), None);
         }
+    }
+
+    #[test]
+    fn an_entry_is_opened_until_its_end_and_no_longer() {
+        let (seal, id) = (Seal::new(&Sha256::of(b"one")), Uuid::from_bytes([1; 16]));
+        let at = |row: &[u8], taken_at| {
+            let submission = Submission { id, row: row.to_vec(), taken_at };
+            seal.open_entry(&submission).map(<[u8]>::to_vec)
+        };
+        let row = seal.put_entry(&id, b"bytes", 1_000);
+        assert_eq!(at(&row, 999), Ok(b"bytes".to_vec()));
+        for late in [1_000, i64::MAX] {
+            assert!(at(&row, late).is_err_and(|problem| problem.contains("too old")));
+        }
+        // Nobody gives a row another end.
+        for n in 32..40 {
+            let mut changed = row.clone();
+            changed[n] ^= 0x7f;
+            assert!(at(&changed, 999).is_err_and(|problem| problem.contains("no replica")));
+        }
+        assert!(at(&seal.put(ENTRY, &id, b"short"), 0).is_err());
     }
 
     #[test]

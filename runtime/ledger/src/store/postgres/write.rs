@@ -3,7 +3,7 @@ use postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::super::filter::{number_of, outcome_number};
-use super::super::{Entry, Payload, ReadStore as _, Role, Store};
+use super::super::{Entry, Payload, ReadStore as _, Role, Store, Submission};
 use super::{Known, Postgres, failed, get};
 use crate::store_error::StoreError;
 
@@ -139,7 +139,7 @@ impl Store for Postgres {
         Ok(())
     }
 
-    fn take_submitted(&mut self, limit: usize) -> Result<Vec<(Uuid, Vec<u8>)>, StoreError> {
+    fn take_submitted(&mut self, limit: usize) -> Result<Vec<Submission>, StoreError> {
         self.taken(limit)
     }
 
