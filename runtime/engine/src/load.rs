@@ -7,7 +7,6 @@ use std::time::Instant;
 use portcullis_gate::{LoadFault, Said, Sha256};
 use sha2::Digest as _;
 
-use crate::PolicySource;
 use crate::cache::{CacheUse, Lookup};
 use crate::child;
 use crate::compile::{self, Compiled, Facts, bind_draft, is_draft, make_room, pointers};
