@@ -64,7 +64,7 @@ fn evidence_that_trust_rules_accept_is_pushed_and_no_other() {
     let Some(registry) = Registry::start(&Settings::default()) else { return };
     let site = site();
     let name = |digits: &str| format!("rules.wasm.{digits}.sigstore.json");
-    for n in 0..portcullis::MAX_EVIDENCE_FILES - 3 {
+    for n in 0..portcullis_registry::MAX_EVIDENCE - 3 {
         let bytes = format!("{{\"n\":{n}}}");
         site.write(&name(&Sha256::of(bytes.as_bytes()).to_string()[..16]), bytes);
     }
