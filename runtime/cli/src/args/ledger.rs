@@ -49,7 +49,7 @@ Examples:
   portcullis ledger list --environment production --subject user:alice \\
       --correlation-id CHG-7
 
-What was erased of a decision is neither shown nor found: its subject and environment. The list comes from an index, which
+What was erased of a decision is neither shown nor found: its subject and environment. The list comes from an index, which \
 is compared with the log's events in its range (the latest 65,536 at most). Exits 4 where they are not the same.")]
 pub struct ListArgs {
     #[command(flatten)]
