@@ -6,7 +6,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use portcullis::{MAX_EVIDENCE_FILES, evidence_beside, evidence_path};
+use portcullis::{evidence_beside, evidence_path};
 use portcullis_attest::MAX_BUNDLE_BYTES;
 use portcullis_files::{Rights, replace};
 use portcullis_gate::{OCI_SCHEME, OciReference, Sha256};
@@ -153,18 +153,25 @@ fn annotations(given: &[String]) -> anyhow::Result<BTreeMap<String, String>> {
     Ok(annotations)
 }
 
-/// What trust rules accept of a module can be pushed with it.
-const _: () = assert!(MAX_EVIDENCE >= MAX_EVIDENCE_FILES && MAX_EVIDENCE_BYTES >= MAX_BUNDLE_BYTES as u64);
+/// Each piece of evidence that trust rules accept can be pushed.
+const _: () = assert!(MAX_EVIDENCE_BYTES >= MAX_BUNDLE_BYTES as u64);
 
 /// The evidence beside a module. What trust rules would pass over is told, and not pushed.
 fn evidence(module: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
     let found = evidence_beside(module).with_context(|| format!("the evidence of {}", module.display()))?;
     let mut evidence = Vec::new();
     for file in found {
-        match file.bytes {
+        match file.bytes() {
             Ok(bytes) => evidence.push(bytes),
             Err(reason) => report::warning(&format!("{} is not pushed: {}", shown(&file.name), shown(&reason))),
         }
+    }
+    if evidence.len() > MAX_EVIDENCE {
+        bail!(
+            "{} files of evidence lie beside {}, and an artifact carries at most {MAX_EVIDENCE}: move away what no trust rule asks for",
+            evidence.len(),
+            module.display()
+        );
     }
     Ok(evidence)
 }
