@@ -84,7 +84,8 @@ pub struct CompletionsArgs {
 /// The ledger, and what is kept beside it.
 #[derive(Debug, Args)]
 pub struct LedgerArgs {
-    /// The ledger's file, or postgres://USER@HOST/DATABASE?schema=NAME; made where there is none
+    /// The ledger's file, or postgres://USER@HOST/DATABASE?schema=NAME; made where there is none. Over a network, add
+    /// &sslmode=verify-full&sslrootcert=FILE
     /// [default: decisions.ledger in the user's state folder]
     #[arg(long, value_name = "FILE|URL", env = "PORTCULLIS_LEDGER", hide_env_values = true)]
     pub ledger: Option<PathBuf>,
