@@ -92,7 +92,8 @@ pub struct CompletionsArgs {
 /// The ledger, and what is kept beside it.
 #[derive(Debug, Args)]
 pub struct LedgerArgs {
-    /// The ledger's file, or postgres://USER@HOST/DATABASE?schema=NAME; made where there is none
+    /// The ledger's file, or postgres://USER@HOST/DATABASE?schema=NAME; made where there is none. Over a network, add
+    /// &sslmode=verify-full&sslrootcert=FILE
     /// [env: PORTCULLIS_LEDGER] [default: decisions.ledger in the user's state folder]
     // The variable is read below: where clap read it, it would conflict with a file that is named instead of it.
     #[arg(long, value_name = "FILE|URL")]
