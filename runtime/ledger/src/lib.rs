@@ -72,7 +72,7 @@ pub use outside::read_signing_key;
 pub use portcullis_gate::Sha256;
 pub use position::{node_position, nodes_of};
 pub use proof::{ProofError, consistency_proof, inclusion_proof, verify_consistency, verify_inclusion};
-pub use reader::Reader;
+pub use reader::{DEFAULT_READERS, Reader};
 pub use receipt::{Evidence, MAX_DECISION_BYTES, MAX_RECEIPT_BYTES, Receipt, Verified};
 pub use scan::{LoggedDecision, LoggedDecisions};
 pub use sequencer::{Appended, Commit};

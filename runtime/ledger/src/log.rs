@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::outside::{self, KeyFile};
-use crate::reader::Reader;
+use crate::reader::{DEFAULT_READERS, Reader};
 use crate::replica::{Candidate, Replica, Submitter};
 use crate::rotate::{self, KEY_ROTATED};
 use crate::sequencer::{Appended, Job, Sequencer, Shared, Work, sign_edge, used};
@@ -49,6 +49,8 @@ pub struct LedgerOptions {
     pub lock_wait: Duration,
     /// Bytes of a page of a new SQLite database.
     pub page_bytes: u32,
+    /// Most connections for reading that are open at once. Whoever finds all of them in use waits.
+    pub max_readers: usize,
     /// How long a replica waits for whoever writes to append an entry. Longer than a lease, so that another can take over.
     pub submit_wait: Duration,
 }
@@ -66,6 +68,7 @@ impl Default for LedgerOptions {
             // Commands that follow each other in a pipeline, and a verification, hold it for moments.
             lock_wait: Duration::from_secs(5),
             page_bytes: sqlite.page_bytes,
+            max_readers: DEFAULT_READERS,
             submit_wait: Duration::from_secs(15),
         }
     }
@@ -158,7 +161,7 @@ impl Ledger {
     ) -> Result<Ledger, StoreError> {
         let candidate = Candidate::start(place, key_file, copies, options)?;
         let readers = Arc::new(PostgresReaders::without_writer(place.clone()));
-        let reader = Reader::new(readers);
+        let reader = Reader::new(readers, options.max_readers);
         let chain = reader.keys()?;
         let file = rotate::key_of(&chain, key_file)?;
         let note = reader.with(|store| store.checkpoint())?.unwrap_or_default();
@@ -248,7 +251,7 @@ impl Ledger {
             queue: Some(queue),
             max_queue: options.max_queue.max(1),
             shared,
-            reader: Some(Reader::new(readers)),
+            reader: Some(Reader::new(readers, options.max_readers)),
             sequencer: Some(sequencer),
             collector,
             replica: None,
@@ -263,9 +266,14 @@ impl Ledger {
     /// together.
     ///
     /// # Errors
-    /// [`StoreError::Overloaded`] at once where the queue is full and [`StoreError::Refused`] for an entry that can never
-    /// be appended, with nothing written. [`StoreError::Stopped`] after a failed write or sync: whether this entry is
-    /// durable is then unknown, and nothing is taken any more.
+    /// | error | is the entry durable? |
+    /// |---|---|
+    /// | [`StoreError::Overloaded`]: the queue is full | no; it may be brought again |
+    /// | [`StoreError::Refused`]: it can never be appended | no |
+    /// | [`StoreError::Stopped`]: a write or sync failed, now or before | unknown; nothing is taken any more |
+    /// | [`StoreError::NotTaken`], of a replica: nobody wrote it in time | no; it may be brought again |
+    /// | [`StoreError::Unknown`], of a replica: its answer is lost | unknown |
+    /// | [`StoreError::Damaged`], of a replica: it was answered, and another event is in its place | unknown; not where it should be |
     pub fn append(&self, entry: Entry) -> Result<Appended, StoreError> {
         self.received(&self.send(entry)?)
     }

@@ -1,7 +1,8 @@
 //! Files beside the database: the signing key, and copies of the newest signed checkpoint.
 //!
 //! A copy never leads: it is written after the commit that it speaks of. It may lag, so a database may be ahead of its
-//! copies and never behind. Files are replaced by a rename, so that a crash leaves the old one or the new one.
+//! copies and never behind. Files are replaced by a rename, so that a crash leaves the old one or the new one; a key is
+//! linked to its name, so that no key takes the place of another.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -18,8 +19,6 @@ use crate::{FormatError, MAX_NOTE_BYTES, Sha256, SigningKey, base64};
 
 /// Least time from one writing of the copies to the next. Checkpoints in between are skipped: each speaks for all before.
 const MIN_COPY_INTERVAL: Duration = Duration::from_millis(100);
-/// Most time from one upkeep of the store to the next.
-const TEND_INTERVAL: Duration = Duration::from_secs(1);
 /// Largest key file, in bytes.
 const MAX_KEY_FILE_BYTES: usize = 1024;
 
@@ -45,18 +44,47 @@ fn read_file(path: &Path, limit: usize) -> Result<Option<(File, String)>, StoreE
 
 /// Replaces a file, durably, readable by its owner only.
 pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), StoreError> {
-    // A name that nobody could make first, with other rights or as a link.
-    let new = beside(path, &format!("{}.new", uuid::Uuid::now_v7().simple()));
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&new)
-        .map_err(|e| StoreError::io(&new, "creating", e))?;
-    file.write_all(text.as_bytes()).map_err(|e| StoreError::io(&new, "writing", e))?;
-    file.sync_all().map_err(|e| StoreError::io(&new, "syncing", e))?;
-    std::fs::rename(&new, path).map_err(|e| StoreError::io(path, "renaming", e))?;
+    let new = New::write(path, text)?;
+    std::fs::rename(&new.0, path).map_err(|e| StoreError::io(path, "renaming", e))?;
     sync_folder(path)
+}
+
+/// As [`write_text`], but only where there is no file of that name. False where there is one.
+fn write_new_text(path: &Path, text: &str) -> Result<bool, StoreError> {
+    let new = New::write(path, text)?;
+    // A link fails where the name is taken, which a rename does not.
+    match std::fs::hard_link(&new.0, path) {
+        Ok(()) => sync_folder(path).map(|()| true),
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+        Err(e) => Err(StoreError::io(path, "linking", e)),
+    }
+}
+
+/// A file beside another one, whole and synced. Its name goes with it, unless it was renamed.
+struct New(PathBuf);
+
+impl New {
+    fn write(path: &Path, text: &str) -> Result<New, StoreError> {
+        // A name that nobody could make first, with other rights or as a link.
+        let new = beside(path, &format!("{}.new", uuid::Uuid::now_v7().simple()));
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&new)
+            .map_err(|e| StoreError::io(&new, "creating", e))?;
+        let new = New(new);
+        file.write_all(text.as_bytes()).map_err(|e| StoreError::io(&new.0, "writing", e))?;
+        file.sync_all().map_err(|e| StoreError::io(&new.0, "syncing", e))?;
+        Ok(new)
+    }
+}
+
+impl Drop for New {
+    fn drop(&mut self) {
+        // A full disk must not fill up with names as well.
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 /// The signing key in a file; `None` where there is none.
@@ -113,11 +141,14 @@ pub(crate) fn read_key(path: &Path) -> Result<Option<KeyFile>, StoreError> {
     KeyFile::parse(&text).map(Some).map_err(|e| StoreError::file(path, e.to_string()))
 }
 
-/// Makes a key and writes it to a file where there is none.
+/// The key in a file, which is made where there is none. Of several at once all get the one that is there in the end.
 pub(crate) fn make_key(path: &Path, origin: &str) -> Result<SigningKey, StoreError> {
     let key = random_key(path, origin)?;
-    write_text(path, &format!("{}\n", key.to_secret_text()))?;
-    Ok(key)
+    if write_new_text(path, &format!("{}\n", key.to_secret_text()))? {
+        return Ok(key);
+    }
+    let found = read_key(path)?.ok_or_else(|| StoreError::file(path, "the key is gone again"))?;
+    Ok(found.key)
 }
 
 /// A key that nobody has yet. `path` is for the error.
@@ -135,7 +166,7 @@ pub(crate) fn read_copy(path: &Path) -> Result<Option<String>, StoreError> {
 /// Writes the newest checkpoint to every copy whenever there is a newer one, until the ledger closes or stops.
 pub(crate) fn publish(shared: &Shared, copies: &[PathBuf], readers: &Arc<dyn OpenReader>, mut published: u64) {
     loop {
-        let newest = shared.wait(TEND_INTERVAL, |newest| newest.size > published || newest.closing);
+        let newest = shared.wait(readers.tend_interval(), |newest| newest.size > published || newest.closing);
         if shared.check().is_err() {
             return;
         }
@@ -153,5 +184,54 @@ pub(crate) fn publish(shared: &Shared, copies: &[PathBuf], readers: &Arc<dyn Ope
             return;
         }
         shared.wait(MIN_COPY_INTERVAL, |newest| newest.closing);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn of_many_that_make_a_key_at_once_all_have_the_one_that_stays() {
+        for _ in 0..20 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("key");
+            let start = Barrier::new(8);
+            let made: Vec<String> = std::thread::scope(|scope| {
+                let one = || {
+                    start.wait();
+                    make_key(&path, "log").unwrap().to_secret_text()
+                };
+                let threads: Vec<_> = (0..8).map(|_| scope.spawn(one)).collect();
+                threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+            });
+            let stays = read_signing_key(&path).unwrap().unwrap().to_secret_text();
+            assert!(made.iter().all(|key| *key == stays));
+            assert_eq!(names(folder.path()), ["key"]);
+        }
+    }
+
+    #[test]
+    fn what_could_not_replace_a_file_leaves_no_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("copy");
+        // In the place of the file stands what no rename replaces.
+        std::fs::create_dir_all(path.join("full")).unwrap();
+        for _ in 0..3 {
+            assert!(matches!(write_text(&path, "text"), Err(StoreError::Io { phase: "renaming", .. })));
+        }
+        assert_eq!(names(folder.path()), ["copy"]);
+        std::fs::remove_dir_all(&path).unwrap();
+        write_text(&path, "text").unwrap();
+        assert_eq!(
+            (names(folder.path()), std::fs::read_to_string(&path).unwrap()),
+            (vec!["copy".into()], "text".into())
+        );
     }
 }

@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use uuid::Uuid;
 
 use crate::log::stored_node;
+use crate::store::pool::Pool;
 use crate::store::postgres::{Postgres, PostgresOptions, PostgresReaders};
 use crate::store::sqlite::{Sqlite, SqliteReaders};
 use crate::store::{
@@ -16,14 +17,13 @@ use crate::store::{
 use crate::store_error::StoreError;
 use crate::{KeyChain, ProofError, Sha256, consistency_proof, inclusion_proof};
 
-/// Connections that are kept for the next reading.
-const MAX_IDLE: usize = 8;
+/// Most connections of a [`Reader`] where nothing else is asked for: few enough for some replicas of a PostgreSQL ledger
+/// beside each other, which takes 100 connections by default.
+pub const DEFAULT_READERS: usize = 8;
 
-/// Reads what is committed. Connections are opened as needed and kept.
-pub struct Reader {
-    opener: Arc<dyn OpenReader>,
-    idle: Mutex<Vec<Box<dyn ReadStore>>>,
-}
+/// Reads what is committed. Connections are opened as needed and kept; there are at most so many, and who finds all of
+/// them in use waits.
+pub struct Reader(Pool);
 
 impl Reader {
     /// Opens a SQLite ledger for reading only. Another process may have it open for writing.
@@ -31,8 +31,8 @@ impl Reader {
     /// # Errors
     /// [`StoreError::Foreign`], [`StoreError::Version`], or what SQLite says.
     pub fn open(path: &Path) -> Result<Reader, StoreError> {
-        let reader = Reader::new(Arc::new(SqliteReaders::new(path.to_owned())));
-        reader.keep(Box::new(Sqlite::open_reader(path)?));
+        let reader = Reader::new(Arc::new(SqliteReaders::new(path.to_owned())), DEFAULT_READERS);
+        reader.0.keep(Box::new(Sqlite::open_reader(path)?));
         Ok(reader)
     }
 
@@ -41,28 +41,22 @@ impl Reader {
     /// # Errors
     /// As for [`Reader::open`], with what PostgreSQL says.
     pub fn open_postgres(place: &PostgresOptions) -> Result<Reader, StoreError> {
-        let reader = Reader::new(Arc::new(PostgresReaders::without_writer(place.clone())));
-        reader.keep(Box::new(Postgres::open_reader(place)?));
+        let reader = Reader::new(Arc::new(PostgresReaders::without_writer(place.clone())), DEFAULT_READERS);
+        reader.0.keep(Box::new(Postgres::open_reader(place)?));
         Ok(reader)
     }
 
-    pub(crate) fn new(opener: Arc<dyn OpenReader>) -> Reader {
-        Reader { opener, idle: Mutex::new(Vec::new()) }
+    pub(crate) fn new(opener: Arc<dyn OpenReader>, most: usize) -> Reader {
+        Reader(Pool::new(opener, most))
     }
 
-    /// Reads with one connection. After an error the connection is not used again.
+    /// Reads with one connection. Where one that was kept is gone, as after a restart of the server, `read` is called again
+    /// with a new one. After any other error the connection is not used again.
     ///
     /// # Errors
-    /// What `read` says, or [`StoreError`] where no connection can be opened.
-    pub fn with<T>(&self, read: impl FnOnce(&mut dyn ReadStore) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let found = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut store = match found {
-            Some(store) => store,
-            None => self.opener.open_reader()?,
-        };
-        let result = read(store.as_mut())?;
-        self.keep(store);
-        Ok(result)
+    /// What `read` says, or [`StoreError`] where no connection can be opened or becomes free.
+    pub fn with<T>(&self, read: impl FnMut(&mut dyn ReadStore) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.0.with(read)
     }
 
     /// How many events there are.
@@ -85,7 +79,7 @@ impl Reader {
 
     /// The events of a range of indexes, in order.
     pub fn events(&self, range: Range<u64>) -> Result<Vec<(u64, EventRow)>, StoreError> {
-        self.with(|store| store.events(range))
+        self.with(|store| store.events(range.clone()))
     }
 
     /// The index and bytes of the event of that id.
@@ -161,13 +155,6 @@ impl Reader {
             Some(index) => store.payload(index, role),
             None => Ok(None),
         })
-    }
-
-    fn keep(&self, store: Box<dyn ReadStore>) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < MAX_IDLE {
-            idle.push(store);
-        }
     }
 }
 

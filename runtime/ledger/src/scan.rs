@@ -68,7 +68,7 @@ impl Reader {
     pub fn check_decisions(&self, range: Range<u64>) -> Result<(), StoreError> {
         self.with(|store| {
             store.begin_snapshot()?;
-            let checked = pages(range).try_for_each(|page| read(store, page, &mut Vec::new(), |_| ()));
+            let checked = pages(range.clone()).try_for_each(|page| read(store, page, &mut Vec::new(), |_| ()));
             store.end_snapshot()?;
             checked
         })

@@ -6,10 +6,12 @@
 
 mod filter;
 mod history;
+pub(crate) mod pool;
 pub mod postgres;
 pub mod sqlite;
 
 use std::ops::Range;
+use std::time::Duration;
 
 pub use history::{HistoryAnswer, HistoryQuery};
 use jiff::Timestamp;
@@ -293,6 +295,14 @@ pub struct Totals {
 
 /// Reading. Every method reads committed rows, or, between [`Store::begin`] and [`Store::commit`], the transaction's.
 pub trait ReadStore: Send {
+    /// Whether the connection still answers. Asked after an error.
+    fn is_alive(&mut self) -> bool {
+        true
+    }
+    /// Whether the connection sees later what was written until then.
+    fn is_reusable(&self) -> bool {
+        true
+    }
     /// Makes what follows, until [`ReadStore::end_snapshot`], see one state of the store.
     fn begin_snapshot(&mut self) -> Result<(), StoreError>;
     /// Ends what [`ReadStore::begin_snapshot`] began.
@@ -413,6 +423,11 @@ pub trait OpenReader: Send + Sync {
         Ok(None)
     }
 
+    /// Most time from one upkeep to the next.
+    fn tend_interval(&self) -> Duration {
+        TEND_INTERVAL
+    }
+
     /// Upkeep beside the writer, which it must not delay. Called after checkpoints were published.
     ///
     /// # Errors
@@ -420,13 +435,16 @@ pub trait OpenReader: Send + Sync {
     fn tend(&self) -> Result<(), StoreError>;
 }
 
+/// Most time from one upkeep of a store to the next.
+const TEND_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Waits for submissions of others.
 pub trait Listen: Send {
     /// Whether something was submitted within `time`.
     ///
     /// # Errors
     /// [`StoreError`]: the connection is gone.
-    fn wait(&mut self, time: std::time::Duration) -> Result<bool, StoreError>;
+    fn wait(&mut self, time: Duration) -> Result<bool, StoreError>;
 }
 
 /// Which ledger it is.

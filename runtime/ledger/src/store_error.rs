@@ -38,6 +38,12 @@ pub enum StoreError {
         /// The epoch in the store.
         found: i64,
     },
+    /// The lease ended before it was renewed. Nobody else took it, and this writer does not take it back.
+    #[error("the lease of epoch {epoch} ended before it was renewed; this writer writes nothing more")]
+    Lapsed {
+        /// This writer's epoch.
+        epoch: i64,
+    },
     /// Another replica has the lease and it has not ended.
     #[error("{holder} has the lease for {remaining_ms} ms more")]
     Leased {
@@ -51,6 +57,12 @@ pub enum StoreError {
     NotTaken {
         /// How long was waited.
         waited_ms: u64,
+    },
+    /// The entry was submitted to whoever writes, and its answer is lost.
+    #[error("whether the entry is in the ledger is unknown: {cause}")]
+    Unknown {
+        /// What happened to the answer.
+        cause: String,
     },
     /// A file that is a database, but no ledger.
     #[error("{what}: not a Portcullis ledger: application id {found:#010x} instead of {expected:#010x}")]

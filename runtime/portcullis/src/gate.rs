@@ -76,7 +76,8 @@ pub enum GateError {
 /// Why there is no decision. Nothing proceeds.
 #[derive(Debug, thiserror::Error)]
 pub enum DecideError {
-    /// Too many requests at once, or too many entries wait for the ledger. Ask again.
+    /// Too many requests at once, too many entries wait for the ledger, or no replica wrote in time what this one decided.
+    /// Nothing was recorded: ask again.
     #[error("overloaded: {reason}")]
     Overloaded {
         /// What is full.
@@ -345,7 +346,10 @@ impl Gate {
             }
             Ok(Appended::Conflict { index }) => Err(DecideError::Conflict { index }),
             Ok(Appended::HistoryChanged { .. }) => Ok(None),
-            Err(error @ StoreError::Overloaded { .. }) => Err(DecideError::Overloaded { reason: error.to_string() }),
+            // Certainly in no ledger: whoever asks may ask again.
+            Err(error @ (StoreError::Overloaded { .. } | StoreError::NotTaken { .. })) => {
+                Err(DecideError::Overloaded { reason: error.to_string() })
+            }
             Err(error) => Ok(Some(unrecorded(decision, &error.to_string()))),
         }
     }

@@ -3,10 +3,12 @@
 //! A schema of the database holds one ledger. Any replica reads it; one at a time writes it: who holds the lease. The
 //! lease has an epoch that grows with each holder and is checked, under a lock, in every transaction that writes, so a
 //! holder who was believed dead and is not cannot commit any more, whatever the clocks say. Time decides only how soon
-//! another may take over. Replicas that do not hold the lease hand their entries over in a table. Connections are made without TLS: over a Unix socket, or a network that is trusted.
+//! another may take over. Replicas that do not hold the lease hand their entries over in a table.
 
+mod connect;
 mod read;
 pub(crate) mod submitted;
+mod verifier;
 mod write;
 
 use std::collections::{HashMap, HashSet};
@@ -14,10 +16,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use portcullis_gate::Sha256;
-use postgres::{Client, NoTls};
+use postgres::Client;
 use uuid::Uuid;
 
-use super::{Identity, Listen, OpenReader, ReadStore};
+use super::{Identity, Listen, OpenReader, ReadStore, TEND_INTERVAL};
 use crate::store_error::StoreError;
 use write::Pending;
 
@@ -29,13 +31,15 @@ const MARK: &str = "portcullis-ledger";
 /// Where a PostgreSQL ledger is, and how its lease is held.
 #[derive(Clone, Debug)]
 pub struct PostgresOptions {
-    /// As for libpq, such as `host=/run/postgresql user=gate dbname=gate`.
+    /// As for libpq, such as `host=/run/postgresql user=gate dbname=gate`, or a URL. Over a network, with
+    /// `sslmode=verify-full` and `sslrootcert=FILE`: other modes let whoever is in between read or answer.
     pub connection: String,
     /// The schema, which is made on first use: lower-case letters, digits and underscores.
     pub schema: String,
     /// How this replica is called in messages of others.
     pub holder: String,
-    /// How long the lease lasts without being renewed. Renewed with each commit, and once a second.
+    /// How long the lease lasts without being renewed. Renewed with each commit, four times while it lasts, and at least
+    /// once a second. A writer that lets it end writes nothing more.
     pub lease: Duration,
 }
 
@@ -117,13 +121,7 @@ impl Postgres {
         {
             return Err(StoreError::refused(format!("{name:?} is no name of a schema")));
         }
-        let config: postgres::Config = options.connection.parse().map_err(failed("reading the connection string"))?;
-        if config.get_ssl_mode() == postgres::config::SslMode::Require {
-            return Err(StoreError::refused(
-                "sslmode=require, but connections to PostgreSQL are made without TLS: use a Unix socket or an encrypted tunnel",
-            ));
-        }
-        let mut client = config.connect(NoTls).map_err(failed("connecting"))?;
+        let mut client = connect::connect(&options.connection)?;
         client
             .batch_execute(&format!("SET search_path TO {name}; SET synchronous_commit TO on"))
             .map_err(failed("connecting"))?;
@@ -206,20 +204,38 @@ impl Postgres {
         self.client.batch_execute(PENDING).map_err(failed("making the table of submissions"))
     }
 
-    /// Renews the lease, or says who has it.
+    /// Renews the lease in the transaction that [`Store::begin`](super::Store::begin) began, which holds the lock on it:
+    /// nobody took it in between, so one that ended meanwhile goes on.
+    fn renew_locked(&mut self, (epoch, lasts): (i64, i64)) -> Result<(), StoreError> {
+        let renew = "UPDATE lease SET ends = clock_timestamp() + $2 * interval '1 millisecond' WHERE epoch = $1";
+        let renewed = self.execute(renew, &[&epoch, &(lasts as f64)]).map_err(failed("renewing the lease"))?;
+        if renewed == 1 { Ok(()) } else { Err(StoreError::Fenced { epoch, found: self.epoch()? }) }
+    }
+
+    /// Renews the lease while it lasts. One that ended, or that its holder gave back, stays ended: otherwise whoever goes on
+    /// renewing beside a writer that is gone would keep others from taking over for good.
     fn renew(&mut self, (epoch, lasts): (i64, i64)) -> Result<(), StoreError> {
-        let renewed = self
-            .client
-            .execute(
-                "UPDATE lease SET ends = clock_timestamp() + $2 * interval '1 millisecond' WHERE epoch = $1",
-                &[&epoch, &(lasts as f64)],
-            )
-            .map_err(failed("renewing the lease"))?;
+        let renew = "UPDATE lease SET ends = clock_timestamp() + $2 * interval '1 millisecond' \
+                     WHERE epoch = $1 AND ends > clock_timestamp()";
+        let renewed = self.execute(renew, &[&epoch, &(lasts as f64)]).map_err(failed("renewing the lease"))?;
         if renewed == 1 {
             return Ok(());
         }
+        match self.epoch()? {
+            found if found == epoch => Err(StoreError::Lapsed { epoch }),
+            found => Err(StoreError::Fenced { epoch, found }),
+        }
+    }
+
+    fn epoch(&mut self) -> Result<i64, StoreError> {
         let row = self.client.query_one("SELECT epoch FROM lease", &[]).map_err(failed("reading the lease"))?;
-        Err(StoreError::Fenced { epoch, found: get(&row, 0)? })
+        get(&row, 0)
+    }
+
+    /// Who has the lease, where it has not ended.
+    pub(crate) fn leased(&mut self) -> Result<Option<String>, StoreError> {
+        let holders = self.many("SELECT holder FROM lease WHERE ends > clock_timestamp()", &[], |row| get(row, 0))?;
+        Ok(holders.into_iter().next())
     }
 }
 
@@ -262,6 +278,14 @@ impl OpenReader for PostgresReaders {
 
     fn open_reader(&self) -> Result<Box<dyn ReadStore>, StoreError> {
         Ok(Box::new(Postgres::open_reader(&self.options)?))
+    }
+
+    fn tend_interval(&self) -> Duration {
+        // Often enough that one that comes late, on a busy machine, is still in time.
+        self.lease.map_or(TEND_INTERVAL, |(_, lasts)| {
+            let lasts = Duration::from_millis(u64::try_from(lasts).unwrap_or(0));
+            (lasts / 4).clamp(Duration::from_millis(20), TEND_INTERVAL)
+        })
     }
 
     fn tend(&self) -> Result<(), StoreError> {

@@ -58,6 +58,8 @@ pub struct Sqlite {
     db: Connection,
     /// Held while this connection may write.
     lock: Option<File>,
+    /// Whether it was opened as a file that nobody writes to: what is written nevertheless is not seen.
+    still: bool,
     next_blob: i64,
     /// Digests of blobs that this writer found or put there, so that each is looked for once.
     stored: HashSet<Sha256>,
@@ -111,7 +113,7 @@ impl Sqlite {
     pub fn open(path: &Path, lock: WriterLock) -> Result<Sqlite, StoreError> {
         let db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         schema::check_format(&db, &path.display().to_string())?;
-        let mut store = Sqlite { db, lock: Some(lock.0), next_blob: 0, stored: HashSet::new() };
+        let mut store = Sqlite { db, lock: Some(lock.0), still: false, next_blob: 0, stored: HashSet::new() };
         store.prepare_writing()?;
         Ok(store)
     }
@@ -152,7 +154,7 @@ impl Sqlite {
         };
         create().map_err(failed("creating the schema"))?;
         sync_folder(path)?;
-        let mut store = Sqlite { db, lock: Some(lock.0), next_blob: 0, stored: HashSet::new() };
+        let mut store = Sqlite { db, lock: Some(lock.0), still: false, next_blob: 0, stored: HashSet::new() };
         store.prepare_writing()?;
         Ok(store)
     }
@@ -165,7 +167,7 @@ impl Sqlite {
         let open = || {
             let db = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
             schema::check_format(&db, &path.display().to_string())?;
-            Ok(Sqlite { db, lock: None, next_blob: 0, stored: HashSet::new() })
+            Ok(Sqlite { db, lock: None, still: false, next_blob: 0, stored: HashSet::new() })
         };
         open().or_else(|error| match error {
             // In a folder that the reader may not write, SQLite cannot keep its files beside a database in WAL mode. Where
@@ -188,7 +190,7 @@ impl Sqlite {
         let uri = PathBuf::from(format!("file:{escaped}?immutable=1"));
         let db = connect(&uri, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)?;
         schema::check_format(&db, &path.display().to_string())?;
-        Ok(Sqlite { db, lock: None, next_blob: 0, stored: HashSet::new() })
+        Ok(Sqlite { db, lock: None, still: true, next_blob: 0, stored: HashSet::new() })
     }
 
     /// Whether a file holds nothing, so that a ledger may be created in it.
@@ -292,7 +294,7 @@ impl OpenReader for SqliteReaders {
             None => {
                 let db = connect(&self.path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
                 db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed("opening"))?;
-                tending.insert(Sqlite { db, lock: None, next_blob: 0, stored: HashSet::new() })
+                tending.insert(Sqlite { db, lock: None, still: false, next_blob: 0, stored: HashSet::new() })
             }
         };
         // The length says only how many there may be: the file is written anew from its beginning.

@@ -119,17 +119,17 @@ fn killed_while_committing() {
 #[test]
 fn fails_over_to_exactly_one() {
     let Some(server) = Server::start() else { return };
-    let first = place_of(&server, "ledger", Duration::from_millis(1500));
+    let first = place_of(&server, "ledger", Duration::from_secs(3));
     let second = first.replica("second");
     let waiting = LedgerOptions { lock_wait: Duration::from_secs(10), add_copies: true, ..LedgerOptions::default() };
     let old = first.open().unwrap();
     old.append(decision(0)).unwrap();
     match second.open() {
-        Err(StoreError::Leased { holder, remaining_ms }) => assert!(holder == "replica" && remaining_ms <= 1500),
+        Err(StoreError::Leased { holder, remaining_ms }) => assert!(holder == "replica" && remaining_ms <= 3000),
         other => panic!("{:?}", other.err()),
     }
     // It goes on renewing the lease although nothing is appended.
-    std::thread::sleep(Duration::from_millis(2500));
+    std::thread::sleep(Duration::from_millis(4500));
     assert!(matches!(second.open(), Err(StoreError::Leased { .. })));
 
     // As if the first had been asleep: its lease ends, and the second takes over while it still believes to hold it.
@@ -174,18 +174,6 @@ fn a_vanished_database_stops_the_ledger() {
         other => panic!("{other:?}"),
     }
     assert!(matches!(ledger.check(), Err(StoreError::Stopped { .. })));
-}
-
-#[test]
-fn a_connection_that_should_be_encrypted_is_refused() {
-    let options = PostgresOptions {
-        connection: "host=localhost user=gate sslmode=require".to_owned(),
-        schema: "ledger".to_owned(),
-        holder: "replica".to_owned(),
-        lease: Duration::ZERO,
-    };
-    let error = Postgres::open_reader(&options).err().unwrap().to_string();
-    assert!(error.contains("without TLS"), "{error}");
 }
 
 #[test]

@@ -34,10 +34,46 @@ impl Server {
 
     #[allow(dead_code, reason = "where servers are killed")]
     pub fn begin(&self) {
+        self.begin_with("");
+    }
+
+    /// Starts it with more options, which count more than its own.
+    #[allow(dead_code, reason = "where servers are reached over TCP")]
+    pub fn begin_with(&self, more: &str) {
         let data = self.folder.path().join("data");
-        let options = format!("-k {} -c listen_addresses=''", self.folder.path().display());
+        let options = format!("-k {} -c listen_addresses='' {more}", self.folder.path().display());
         let log = self.folder.path().join("log");
         self.run("pg_ctl", &["-D", path(&data), "-l", path(&log), "-o", &options, "-w", "start"]);
+    }
+
+    /// Changes a setting of the server, which is started anew with it.
+    #[allow(dead_code, reason = "where servers are told something")]
+    pub fn set(&self, name: &str, value: &str) {
+        self.sql(&format!("ALTER SYSTEM SET {name} = '{value}'"));
+        self.kill();
+        self.begin();
+    }
+
+    /// Writes each statement to the log from now on, or not.
+    #[allow(dead_code, reason = "where statements are counted")]
+    pub fn log_statements(&self, on: bool) {
+        self.sql(&format!("ALTER SYSTEM SET log_statement = '{}'", if on { "all" } else { "none" }));
+        self.sql("SELECT pg_reload_conf()");
+        // Each process of the server reads it when it is idle next.
+        std::thread::sleep(Duration::from_millis(300));
+    }
+
+    /// How many lines of the log have a text.
+    #[allow(dead_code, reason = "where statements are counted")]
+    pub fn logged(&self, text: &str) -> usize {
+        let log = std::fs::read(self.folder.path().join("log")).unwrap();
+        String::from_utf8_lossy(&log).lines().filter(|line| line.contains(text)).count()
+    }
+
+    /// How many connections were made since `log_connections` is on.
+    #[allow(dead_code, reason = "where connections are counted")]
+    pub fn connections_made(&self) -> usize {
+        self.logged("connection authorized")
     }
 
     /// The same place as a URL.
@@ -50,6 +86,23 @@ impl Server {
     #[allow(dead_code, reason = "where no command lines are tested")]
     pub fn connection(&self) -> String {
         format!("host={} user=gate dbname=postgres", self.folder.path().display())
+    }
+
+    /// A file that only the server reads.
+    #[allow(dead_code, reason = "where servers have certificates")]
+    pub fn file(&self, name: &str, text: &str) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt as _;
+        let file = self.folder.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        if self.as_root {
+            assert!(Command::new("chown").arg("nobody").arg(&file).status().unwrap().success());
+        }
+        file
+    }
+
+    fn sql(&self, text: &str) {
+        self.run("psql", &["-q", "-h", path(self.folder.path()), "-U", "gate", "-d", "postgres", "-c", text]);
     }
 
     fn run(&self, program: &str, arguments: &[&str]) {

@@ -1,4 +1,5 @@
 use std::ops::Range;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use portcullis_gate::Sha256;
@@ -15,6 +16,10 @@ use super::{Postgres, failed, get};
 use crate::store_error::StoreError;
 
 impl ReadStore for Postgres {
+    fn is_alive(&mut self) -> bool {
+        self.client.is_valid(ALIVE_WITHIN).is_ok()
+    }
+
     fn begin_snapshot(&mut self) -> Result<(), StoreError> {
         let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
         self.client.batch_execute(begin).map_err(failed("beginning to read"))
@@ -238,6 +243,8 @@ impl Postgres {
     }
 }
 
+/// How long a server may take to answer nothing.
+const ALIVE_WITHIN: Duration = Duration::from_secs(2);
 /// Most statements that are kept prepared.
 const MAX_STATEMENTS: usize = 64;
 

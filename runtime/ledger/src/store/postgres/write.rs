@@ -150,7 +150,7 @@ impl Store for Postgres {
     fn commit(&mut self) -> Result<(), StoreError> {
         self.flush()?;
         if let Some(lease) = self.lease {
-            self.renew(lease)?;
+            self.renew_locked(lease)?;
         }
         self.client.batch_execute("COMMIT").map_err(failed("committing"))
     }

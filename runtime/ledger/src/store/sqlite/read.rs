@@ -15,6 +15,10 @@ use super::{META_KEY, META_ORIGIN, Sqlite, failed};
 use crate::store_error::StoreError;
 
 impl ReadStore for Sqlite {
+    fn is_reusable(&self) -> bool {
+        !self.still
+    }
+
     fn begin_snapshot(&mut self) -> Result<(), StoreError> {
         self.run("BEGIN", "beginning to read")
     }
