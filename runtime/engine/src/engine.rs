@@ -277,7 +277,7 @@ impl Shared {
     /// What a child needs to compile one module: room for the instances that the snapshot and its check take.
     #[cfg(unix)]
     pub(crate) fn to_compile(effort: Effort, max_memory_bytes: u64) -> Result<Shared, EngineError> {
-        const INSTANCES: u32 = 32;
+        const INSTANCES: u32 = 8;
         let pool = |reset, effort| {
             Pool::new(reset, effort, INSTANCES, max_memory_bytes)
                 .map_err(|source| EngineError::Setup { instances: INSTANCES, source })
