@@ -142,6 +142,10 @@ pub struct CacheArgs {
     /// Compile policies anew, and keep nothing
     #[arg(long)]
     pub no_cache: bool,
+    /// Most MiB that compiled policies may take; what was used longest ago is removed
+    #[arg(long, value_name = "MIB", env = "PORTCULLIS_CACHE_MIB", default_value_t = 4096)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
+    pub cache_mib: u64,
 }
 
 /// What a command's arguments say of the command, at length: its line in the list of commands would hide it.

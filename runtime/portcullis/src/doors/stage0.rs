@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::read::Payload;
 use super::write::{self, Native, agreed};
-use super::{DoorError, DoorOptions, Kind, Opened};
+use super::{DoorError, DoorOptions, Kind, Opened, sensitive};
 
 pub(super) fn open(document: &Document, options: &DoorOptions) -> Result<Opened, DoorError> {
     let payload = Payload::new(Kind::Stage0, document)?;
@@ -27,7 +27,7 @@ pub(super) fn open(document: &Document, options: &DoorOptions) -> Result<Opened,
 
     let option = options.subject.as_ref();
     let subject = agreed("subject", actor, option.map(|subject| subject.id.as_str()))?.or(run).unwrap_or("unknown");
-    Native {
+    let opened = Native {
         subject: (option.map_or("user", |subject| &subject.kind), subject),
         subject_properties: vec![("role", json!(role))],
         action: "execute",
@@ -37,5 +37,6 @@ pub(super) fn open(document: &Document, options: &DoorOptions) -> Result<Opened,
         environment: agreed("environment", environment, options.environment.as_deref())?,
         payload: ("stage0", write::source(document)),
     }
-    .write(&payload, Kind::Stage0, options)
+    .write(&payload, Kind::Stage0, options)?;
+    Ok(Opened { masks: sensitive::of_request(Kind::Stage0)?, ..opened })
 }
