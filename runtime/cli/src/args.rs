@@ -82,7 +82,8 @@ pub enum Command {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  portcullis completions bash > ~/.local/share/bash-completion/completions/portcullis
+  portcullis completions bash \\
+      > ~/.local/share/bash-completion/completions/portcullis
   portcullis completions zsh > ~/.zfunc/_portcullis")]
 pub struct CompletionsArgs {
     /// The shell
@@ -99,7 +100,7 @@ pub struct LedgerArgs {
     #[arg(long, value_name = "FILE|URL")]
     pub ledger: Option<PathBuf>,
     /// The file with the key that signs checkpoints and receipts; its mode must be 0600
-    /// [default: FILE.key; for PostgreSQL, postgres-NAME.key in the state folder]
+    /// [default: FILE.key; for PostgreSQL, postgres-HOST-PORT-DATABASE-NAME.key in the state folder]
     #[arg(long, value_name = "FILE", env = "PORTCULLIS_LEDGER_KEY")]
     pub ledger_key: Option<PathBuf>,
     /// Where copies of the newest checkpoint are kept, each best where whoever could put back an old ledger could not put
@@ -223,6 +224,29 @@ mod tests {
                 let about = command.get_long_about().map(ToString::to_string).unwrap_or_default();
                 assert!(!about.is_empty(), "{} says nothing of itself", command.get_name());
             }
+        }
+        check(&Arguments::command());
+    }
+
+    /// What is wrapped by hand is wrapped once more by a narrow terminal, and then not to be read or pasted.
+    #[test]
+    fn what_follows_a_help_is_not_wrapped_twice() {
+        fn check(command: &clap::Command) {
+            command.get_subcommands().for_each(check);
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let mut before = "";
+            for line in help.lines() {
+                if line.starts_with("  ") {
+                    let unbroken = line.split(' ').any(|word| word.len() > 60);
+                    assert!(line.chars().count() <= 80 || unbroken, "{}: {line}", command.get_name());
+                    assert!(!before.ends_with('\\') || line.starts_with("      "), "{}: {line}", command.get_name());
+                } else {
+                    let heading = before.ends_with(':') || before.starts_with("  ");
+                    assert!(before.is_empty() || line.is_empty() || heading, "{}: {line}", command.get_name());
+                }
+                before = line;
+            }
+            assert!(!before.ends_with('\\'), "{}: {before}", command.get_name());
         }
         check(&Arguments::command());
     }

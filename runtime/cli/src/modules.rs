@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use portcullis::{LockedModule, ModuleStore, PolicySet};
+use portcullis::{LockedModule, ModuleStore, PolicySet, SetError};
 use portcullis_gate::{Limits, OciPin, OciReference, SetDefinition, Sha256};
 use portcullis_inspect::InspectLimits;
 use portcullis_registry::{Artifact, Client, ClientOptions, Keychain, Proxy};
@@ -113,4 +113,12 @@ pub fn pinned(policies: &Path) -> anyhow::Result<(PathBuf, BTreeMap<String, Pinn
 #[must_use]
 pub fn locked_module(pin: &OciPin, module_sha256: Sha256) -> LockedModule {
     LockedModule { manifest_sha256: pin.manifest_sha256, module_sha256 }
+}
+
+/// A file that is no manifest is told before that there is no lock beside it.
+pub fn manifest_first(policies: &Path, error: SetError) -> SetError {
+    match error {
+        SetError::NoLock { .. } => PolicySet::definition(policies).err().unwrap_or(error),
+        error => error,
+    }
 }

@@ -65,7 +65,10 @@ fn verify(args: &ReceiptVerifyArgs) -> anyhow::Result<Exit> {
         bail!("{} has {length} bytes, more than a receipt may have", args.file.display());
     }
     let bytes = std::fs::read(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
-    let verified = Receipt::from_bytes(&bytes).map_err(|error| error.to_string());
+    let verified = match bytes.is_empty() {
+        true => Err("the file is empty".to_owned()),
+        false => Receipt::from_bytes(&bytes).map_err(|error| error.to_string()),
+    };
     let verified = verified.and_then(|receipt| with_any(&receipt, &keys));
     let text = match (args.format, &verified) {
         (ReportFormat::Json, Ok(verified)) => {

@@ -113,7 +113,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
             configuration_sha256: engine.configuration_sha256(),
         };
         let event = record(&ledger, summary.checked(range, engine))?;
-        report::warning(&format!("event {event} of the ledger says what came of it"));
+        report::note(&format!("event {event} of the ledger says what came of it"));
     }
     Ok(counts.exit(args.all))
 }

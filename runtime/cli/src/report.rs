@@ -5,11 +5,11 @@ use std::io::Write as _;
 use anstyle::{AnsiColor, Style};
 use anyhow::Context as _;
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Severity};
-use portcullis::SetError;
+use portcullis::{LOCK_FILE, SetError};
 use portcullis_gate::{Mark, SourceError};
 
 use crate::exit::Exit;
-use crate::text::{is_unprintable, shown};
+use crate::text::{counted, is_unprintable, shown};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -22,12 +22,37 @@ pub fn error(error: &anyhow::Error) -> Exit {
         return Exit::Usage;
     }
     if let Some(source) = source_error(error) {
+        if source.file.ends_with(LOCK_FILE) {
+            write(&format!("{ERROR}error:{ERROR:#} {}\n", broken_lock(source)));
+            return Exit::Error;
+        }
         marks(&source.file, &source.text, &source.marks, Severity::Error);
         return Exit::Error;
     }
-    let causes: Vec<String> = error.chain().map(|cause| lines(&cause.to_string())).collect();
-    write(&format!("{ERROR}error:{ERROR:#} {}\n", causes.join("\n  because: ")));
+    write(&format!("{ERROR}error:{ERROR:#} {}\n", causes(error).join("\n  because: ")));
     Exit::Error
+}
+
+/// An error and its causes, but for those that the one before ends with.
+fn causes(error: &anyhow::Error) -> Vec<String> {
+    let mut causes: Vec<String> = Vec::new();
+    for cause in error.chain().map(|cause| lines(&cause.to_string())) {
+        if !causes.last().is_some_and(|before| before.ends_with(&cause)) {
+            causes.push(cause);
+        }
+    }
+    causes
+}
+
+/// Nobody mends a lock line by line: it is written again.
+fn broken_lock(source: &SourceError) -> String {
+    let problems = counted(source.marks.len(), "problem", "problems");
+    let first = source.marks.first().map(|mark| format!(": {}", lines(&mark.message))).unwrap_or_default();
+    format!(
+        "{}: the lock is broken ({problems}){first}; put back the one that was committed, or write it again with \
+         `portcullis lock` and review its difference",
+        shown(&source.file)
+    )
 }
 
 /// What is wrong with a manifest or a lock, where that is the error.
@@ -38,12 +63,21 @@ fn source_error(error: &anyhow::Error) -> Option<&SourceError> {
     error.chain().find_map(|cause| cause.downcast_ref::<SourceError>())
 }
 
-/// Prints what was asked for, on standard output; colours only where it is a terminal.
+/// Prints what was asked for, on standard output; colours only where it is a terminal. Silent where the reader left early.
 ///
 /// # Errors
 /// Standard output cannot be written.
 pub fn out(text: &str) -> anyhow::Result<()> {
-    anstream::stdout().lock().write_all(text.as_bytes()).context("cannot write to standard output")
+    match anstream::stdout().lock().write_all(text.as_bytes()) {
+        // Whoever reads has read enough, as in `.. | head`.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("cannot write to standard output"),
+    }
+}
+
+/// Prints what is worth knowing and wrong with nothing.
+pub fn note(message: &str) {
+    write(&format!("note: {}\n", lines(message)));
 }
 
 /// Prints a warning.
@@ -56,7 +90,16 @@ pub fn usage(message: impl std::fmt::Display) -> anyhow::Error {
     use clap::CommandFactory as _;
 
     let kind = clap::error::ErrorKind::ValueValidation;
-    crate::args::Arguments::command().error(kind, message).into()
+    let mut command = crate::args::Arguments::command();
+    command.build();
+    // The usage that is shown is that of the subcommand.
+    for word in std::env::args().skip(1) {
+        match command.find_subcommand(&word) {
+            Some(named) => command = named.clone(),
+            None => break,
+        }
+    }
+    command.error(kind, message).into()
 }
 
 /// Prints what was found in a file, each with its line and how to mend it.
@@ -124,6 +167,16 @@ mod tests {
         let mark =
             Mark { message: "unknown key `modul`".into(), help: "write `module`".into(), span: start..start + 5 };
         insta::assert_snapshot!(rendered("portcullis.toml", text, &[mark], Severity::Error, false));
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let not_found = || std::io::Error::other("No such file");
+        let error =
+            anyhow::Error::new(not_found()).context("a.json: cannot be read: No such file").context("--request");
+        assert_eq!(causes(&error), ["--request", "a.json: cannot be read: No such file"]);
+        let error = anyhow::Error::new(not_found()).context("cannot read a.json");
+        assert_eq!(causes(&error), ["cannot read a.json", "No such file"]);
     }
 
     proptest::proptest! {

@@ -295,6 +295,16 @@ pub struct Totals {
     pub idempotency: u64,
 }
 
+impl std::fmt::Display for Totals {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} events, {} nodes, {} blobs, {} payloads, {} decisions in the index, {} idempotency keys",
+            self.events, self.nodes, self.blobs, self.payloads, self.decisions, self.idempotency
+        )
+    }
+}
+
 /// Reading. Every method reads committed rows, or, between [`Store::begin`] and [`Store::commit`], the transaction's.
 pub trait ReadStore: Send {
     /// Whether the connection still answers. Asked after an error.

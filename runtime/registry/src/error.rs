@@ -66,7 +66,7 @@ pub enum RegistryError {
         limit: Duration,
     },
     /// Another status than the protocol asks for.
-    #[error("{what}: {host} answers {status}{}", message.as_ref().map(|message| format!(": {message}")).unwrap_or_default())]
+    #[error("{what}: {host} answers {status}{}", said(*status, message.as_deref()))]
     Status {
         /// What was asked for.
         what: String,
@@ -247,4 +247,31 @@ pub enum CredentialError {
     /// Only one of the two variables is set.
     #[error("{} and {} are set together or not at all", crate::USERNAME_VARIABLE, crate::PASSWORD_VARIABLE)]
     HalfSet,
+}
+
+/// What a registry says to a status that was not asked for; and where it is one of success, that it is no registry's.
+fn said(status: u16, message: Option<&str>) -> String {
+    match (status, message) {
+        (_, Some(message)) => format!(": {message}"),
+        (200..=299, None) => {
+            ", which no registry answers to that: is it one, and is the name of the repository right?".into()
+        }
+        (_, None) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_answers_as_no_registry_does_is_doubted() {
+        let status = |status, message: Option<&str>| {
+            let message = message.map(str::to_owned);
+            RegistryError::Status { what: "a push".into(), host: "h".into(), status, message }.to_string()
+        };
+        assert!(status(200, None).starts_with("a push: h answers 200, which no registry answers"));
+        assert_eq!(status(500, None), "a push: h answers 500");
+        assert_eq!(status(404, Some("NAME_UNKNOWN")), "a push: h answers 404: NAME_UNKNOWN");
+    }
 }

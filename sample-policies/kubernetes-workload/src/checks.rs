@@ -175,7 +175,8 @@ impl<'s> Review<'s> {
     fn amounts(&mut self, amounts: &Place<'_>, level: Level, code: Code) {
         let missing: Vec<&str> = ["cpu", "memory"].into_iter().filter(|name| !amounts.get(name).is_there()).collect();
         if !missing.is_empty() {
-            self.tell(level, code, &amounts.at, &format!("{} is missing", missing.join(" and ")));
+            let verb = if missing.len() == 1 { "is" } else { "are" };
+            self.tell(level, code, &amounts.at, &format!("{} {verb} missing", missing.join(" and ")));
         }
     }
 

@@ -23,8 +23,10 @@ use super::{CacheArgs, From, ReportFormat, since};
 #[command(after_help = "\
 Examples:
   portcullis policy test sample-policies
-  portcullis policy test sample-policies/rules --module target/policies/rules.wasm
-  portcullis policy test --update-fuel && portcullis policy test --deny-fuel-change --deny-uncovered
+  portcullis policy test sample-policies/rules \\
+      --module target/policies/rules.wasm
+  portcullis policy test --update-fuel && portcullis policy test \\
+      --deny-fuel-change --deny-uncovered
   portcullis policy test --watch")]
 pub struct TestArgs {
     /// Policies, or folders of policies; what has no `cases` folder is passed over
@@ -81,11 +83,14 @@ pub enum TestFormat {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  portcullis policy run policy.wasm --request request.json --settings settings.json
-  portcullis policy run policy.wasm --request - --from terraform --now 2026-03-14T09:30:00Z --format json < plan.json
-  portcullis policy run policy.wasm --case cases/windows.json --name 'the freeze ends'
+  portcullis policy run policy.wasm --request request.json \\
+      --settings settings.json
+  portcullis policy run policy.wasm --request - --from terraform \\
+      --now 2026-03-14T09:30:00Z --format json < plan.json
+  portcullis policy run policy.wasm --case cases/windows.json \\
+      --name 'the freeze ends'
 
---history is a list of past decisions as a case's `past` has them, or the `history` of a policy in a recorded decision;
+--history is a list of past decisions as a case's `past` has them, or the `history` of a policy in a recorded decision; \
 without it a policy that asks faults.")]
 pub struct RunArgs {
     /// The component
@@ -149,13 +154,14 @@ pub struct RunArgs {
 #[command(after_help = "\
 Examples:
   portcullis policy bench sample-policies/rules
-  portcullis policy bench policy.wasm --cases cases --iterations 1000 --format json
+  portcullis policy bench policy.wasm --cases cases --iterations 1000 \\
+      --format json
   portcullis policy bench policy.wasm --ledger decisions.ledger --since 30d")]
 pub struct BenchArgs {
     /// The component, or the folder of a policy
     #[arg(value_name = "FILE|DIR")]
     pub policy: PathBuf,
-    /// The folder with the cases [default: cases in the policy's folder]
+    /// The folder with the cases [default: cases in the policy's folder, or beside the component]
     #[arg(long, value_name = "DIR", conflicts_with = "ledger")]
     pub cases: Option<PathBuf>,
     /// Judge the requests of this ledger's decisions instead
@@ -184,7 +190,7 @@ pub struct BenchArgs {
 /// there is none yet, the first case is taken and the part is added at the end. Exits 1 with --check where something
 /// would be written.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(group(clap::ArgGroup::new("what").args(["write", "check"]).required(true)), after_help = "\
 Examples:
   portcullis policy readme sample-policies --write
   portcullis policy readme sample-policies --check")]
@@ -193,7 +199,7 @@ pub struct ReadmeArgs {
     #[arg(value_name = "DIR", default_value = ".")]
     pub dir: PathBuf,
     /// Write what is not current
-    #[arg(long, required_unless_present = "check", conflicts_with = "check")]
+    #[arg(long)]
     pub write: bool,
     /// Write nothing; say what is not current
     #[arg(long)]

@@ -14,14 +14,16 @@ use super::{CacheArgs, LedgerArgs, ModuleStoreArgs};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  portcullis decide --policies sample-policies sample-policies/requests/service-minor.json
-  terraform show -json plan.bin | portcullis decide --policies policies --environment production
+  portcullis decide --policies sample-policies \\
+      sample-policies/requests/service-minor.json
+  terraform show -json plan.bin | portcullis decide --policies policies \\
+      --environment production
   portcullis decide --policies policies --format github checks/*.json
 
-With --format json, one payload gives one JSON object; several give one object per line. Each has its `source` first, and
-subject, action, resource and environment as the request names them.
-A payload that could not be decided has a member `error` instead of an outcome. `proceed` is what the decision means;
-`holds` whether it means that now: false, and `proceed` too, for one that was made under the same idempotency key and whose
+With --format json, one payload gives one JSON object; several give one object per line. Each has its `source` first, and \
+subject, action, resource and environment as the request names them. \
+A payload that could not be decided has a member `error` instead of an outcome. `proceed` is what the decision means; \
+`holds` whether it means that now: false, and `proceed` too, for one that was made under the same idempotency key and whose \
 time is over; false, with `rehearsal`, for --dry-run and --now. Nothing may go on without `proceed` and `holds`.")]
 pub struct DecideArgs {
     /// The policy set: a portcullis.toml, or the folder that holds it. Its portcullis.lock must match

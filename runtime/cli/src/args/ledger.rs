@@ -46,7 +46,8 @@ pub enum LedgerCommand {
 Examples:
   portcullis ledger list
   portcullis ledger list --outcome deny --since 7d --format json
-  portcullis ledger list --environment production --subject user:alice --correlation-id CHG-7
+  portcullis ledger list --environment production --subject user:alice \\
+      --correlation-id CHG-7
 
 What was erased of a decision is neither shown nor found: its subject and environment. The list comes from an index, which
 is compared with the log's events in its range (the latest 65,536 at most). Exits 4 where they are not the same.")]
@@ -110,7 +111,8 @@ pub struct ShowArgs {
 #[command(after_help = "\
 Examples:
   portcullis ledger verify decisions.ledger
-  portcullis ledger verify --ledger decisions.ledger --key log.vkey --format json")]
+  portcullis ledger verify --ledger decisions.ledger --key log.vkey \\
+      --format json")]
 pub struct VerifyArgs {
     #[command(flatten)]
     pub ledger: LedgerArgs,
@@ -185,7 +187,8 @@ pub struct CheckpointArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  portcullis ledger erase 01998f3a-7c00-7000-8000-000000000000 --reason data-subject --reference PRIV-77")]
+  portcullis ledger erase 01998f3a-7c00-7000-8000-000000000000 \\
+      --reason data-subject --reference PRIV-77")]
 pub struct EraseArgs {
     #[command(flatten)]
     pub ledger: LedgerArgs,
@@ -225,7 +228,8 @@ pub struct RetainArgs {
 #[command(after_help = "\
 Examples:
   portcullis ledger rotate-key
-  portcullis ledger rotate-key --ledger decisions.ledger --ledger-key /etc/portcullis/ledger.key")]
+  portcullis ledger rotate-key --ledger decisions.ledger \\
+      --ledger-key /etc/portcullis/ledger.key")]
 pub struct RotateKeyArgs {
     #[command(flatten)]
     pub ledger: LedgerArgs,

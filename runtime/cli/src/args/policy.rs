@@ -62,7 +62,8 @@ pub enum PolicyCommand {
 #[command(after_help = "\
 Examples:
   portcullis policy new change-ticket --lang rust
-  portcullis policy new change-ticket --lang python --out policies/change-ticket")]
+  portcullis policy new change-ticket --lang python \\
+      --out policies/change-ticket")]
 pub struct NewArgs {
     /// The policy's name: a-z 0-9 -
     pub name: String,

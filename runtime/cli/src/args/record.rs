@@ -118,7 +118,8 @@ pub struct AuditArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  portcullis receipt export 01998f3a-7c00-7000-8000-000000000000 --out receipt.json")]
+  portcullis receipt export 01998f3a-7c00-7000-8000-000000000000 \\
+      --out receipt.json")]
 pub struct ReceiptExportArgs {
     #[command(flatten)]
     pub ledger: LedgerArgs,

@@ -43,8 +43,10 @@ pub struct ModuleStoreArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  portcullis policy push target/policies/rules.wasm registry.example.com/policies/rules:1.2
-  portcullis policy push rules.wasm localhost:5000/rules:dev --annotation org.opencontainers.image.revision=4f2a")]
+  portcullis policy push target/policies/rules.wasm \\
+      registry.example.com/policies/rules:1.2
+  portcullis policy push rules.wasm localhost:5000/rules:dev \\
+      --annotation org.opencontainers.image.revision=4f2a")]
 pub struct PushArgs {
     /// An annotation of the manifest; may be given several times
     #[arg(long, value_name = "KEY=VALUE")]
@@ -68,8 +70,10 @@ pub struct PushArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  portcullis policy pull registry.example.com/policies/rules:1.2 --out rules.wasm
-  portcullis policy pull ghcr.io/acme/rules@sha256:5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9 --out rules.wasm")]
+  portcullis policy pull registry.example.com/policies/rules:1.2 \\
+      --out rules.wasm
+  portcullis policy pull ghcr.io/acme/rules@sha256:5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9 \\
+      --out rules.wasm")]
 pub struct PullArgs {
     /// Where to write the component
     #[arg(long, value_name = "FILE")]
@@ -89,7 +93,8 @@ pub struct PullArgs {
 #[command(after_help = "\
 Examples:
   portcullis policy fetch --policies policies
-  portcullis policy fetch --policies policies --module-store /var/lib/portcullis/modules")]
+  portcullis policy fetch --policies policies \\
+      --module-store /var/lib/portcullis/modules")]
 pub struct FetchArgs {
     /// The policy set: a portcullis.toml, or the folder that holds it
     #[arg(long, value_name = "DIR-OR-FILE", env = "PORTCULLIS_POLICIES")]
@@ -106,7 +111,8 @@ pub struct FetchArgs {
 #[command(after_help = "\
 Examples:
   portcullis policy save --policies policies --out modules.tar
-  skopeo copy oci-archive:modules.tar:registry.example.com/policies/rules:1.2 docker://mirror.example.com/rules:1.2")]
+  skopeo copy oci-archive:modules.tar:registry.example.com/policies/rules:1.2 \\
+      docker://mirror.example.com/rules:1.2")]
 pub struct SaveArgs {
     /// The policy set: a portcullis.toml, or the folder that holds it
     #[arg(long, value_name = "DIR-OR-FILE", env = "PORTCULLIS_POLICIES")]
@@ -124,7 +130,8 @@ pub struct SaveArgs {
 #[command(after_help = "\
 Examples:
   portcullis policy load modules.tar
-  portcullis policy load modules.tar --module-store /var/lib/portcullis/modules")]
+  portcullis policy load modules.tar \\
+      --module-store /var/lib/portcullis/modules")]
 pub struct LoadArgs {
     #[command(flatten)]
     pub modules: ModuleStoreArgs,

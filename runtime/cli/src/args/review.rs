@@ -15,12 +15,13 @@ use super::{CacheArgs, ModuleStoreArgs, RegistryArgs, ReportFormat, since};
 Examples:
   portcullis inspect target/policies/stage0-constraints.wasm
   portcullis inspect --format html --out report.html policy.wasm
-  portcullis inspect --format json --ledger decisions.ledger --since 30d policy.wasm
+  portcullis inspect --format json --ledger decisions.ledger \\
+      --since 30d policy.wasm
 
-The members of --format json, whose names are stable (new ones may be added): module_sha256, size_bytes, admissible, code
-and detail (where it is refused), reads, calls, exports, world, declared_inputs (a list of JSON pointers, \"from-settings\"
-or \"unknown\"), settings_schema, codes, data_documents, history, description, sizes, start_function, toolchain_claims,
-proposals; cannot, limits, parts, modules, metadata_claims, dependency_claims, strings, cut (lists that are not whole),
+The members of --format json, whose names are stable (new ones may be added): module_sha256, size_bytes, admissible, code \
+and detail (where it is refused), reads, calls, exports, world, declared_inputs (a list of JSON pointers, \"from-settings\" \
+or \"unknown\"), settings_schema, codes, data_documents, history, description, sizes, start_function, toolchain_claims, \
+proposals; cannot, limits, parts, modules, metadata_claims, dependency_claims, strings, cut (lists that are not whole), \
 complete; origin; usage (with --ledger).")]
 pub struct InspectArgs {
     /// How to print the report; html is one file that needs nothing else
@@ -68,8 +69,9 @@ Examples:
   portcullis diff old.wasm new.wasm --ledger decisions.ledger --since 30d
   portcullis diff old.wasm new.wasm --policies policies --format json
 
-The members of --format json, whose names are stable: old and new (module_sha256, size_bytes, admissible, code, detail),
-identical, same_code (the custom sections at most differ), changes (area, what, before, after, attention), cut, policies (with --policies), decisions (with --ledger).")]
+The members of --format json, whose names are stable: old and new (module_sha256, size_bytes, admissible, code, detail), \
+identical, same_code (the custom sections at most differ), changes (area, what, before, after, attention), cut, \
+policies (with --policies), decisions (with --ledger).")]
 pub struct DiffArgs {
     /// Make the decisions of this ledger again, with NEW in the place of OLD
     #[arg(long, value_name = "FILE")]

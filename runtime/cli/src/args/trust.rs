@@ -15,9 +15,11 @@ Examples:
 
 A manifest that asks for what this key signs, beside the module:
   [keys.release]
-  public-key-file = \"release.key.pub\"   # or public-key = the PEM; not-after = 2027-01-01T00:00:00Z ends it
+  public-key-file = \"release.key.pub\"   # or public-key = the PEM
+  not-after = 2027-01-01T00:00:00Z      # optional
   [[trust]]
-  modules = [\"policies/*.wasm\"]         # what no [[trust]] matches is refused, but for trust-default = \"accept\"
+  modules = [\"policies/*.wasm\"]         # unless trust-default = \"accept\",
+                                        # what none matches is refused
   signed-by = [\"release\"]               # any one of these
   reviewed-by = { any = 2, of = [\"alice\", \"bob\", \"carol\"] }")]
 pub struct KeygenArgs {
@@ -47,8 +49,10 @@ pub struct SignArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  portcullis policy verify target/policies/environment.wasm --key release.key.pub
-  portcullis policy verify environment.wasm --key a.pub --key b.pub --bundle environment.sigstore.json --format json")]
+  portcullis policy verify target/policies/environment.wasm \\
+      --key release.key.pub
+  portcullis policy verify environment.wasm --key a.pub --key b.pub \\
+      --bundle environment.sigstore.json --format json")]
 pub struct VerifySignatureArgs {
     /// The public keys, any of which may have signed: PEM
     #[arg(long, value_name = "FILE", required = true)]
@@ -85,8 +89,10 @@ pub enum ReviewCommand {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  portcullis review approve target/policies/environment.wasm --key alice.key --reviewer alice --note SEC-77
-  portcullis review approve environment.wasm --key alice.key --reviewer alice --no-ledger")]
+  portcullis review approve target/policies/environment.wasm \\
+      --key alice.key --reviewer alice --note SEC-77
+  portcullis review approve environment.wasm --key alice.key \\
+      --reviewer alice --no-ledger")]
 pub struct ApproveArgs {
     #[command(flatten)]
     pub ledger: LedgerArgs,
@@ -114,7 +120,8 @@ pub struct ApproveArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  portcullis review list target/policies/environment.wasm --key alice.key.pub --key bob.key.pub
+  portcullis review list target/policies/environment.wasm \\
+      --key alice.key.pub --key bob.key.pub
   portcullis review list --ledger decisions.ledger")]
 pub struct ReviewListArgs {
     #[command(flatten)]
@@ -134,7 +141,8 @@ pub struct ReviewListArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  portcullis review show environment.wasm.0123456789abcdef.sigstore.json --key alice.key.pub
+  portcullis review show environment.wasm.0123456789abcdef.sigstore.json \\
+      --key alice.key.pub
   portcullis review show 12 --ledger decisions.ledger")]
 pub struct ReviewShowArgs {
     #[command(flatten)]

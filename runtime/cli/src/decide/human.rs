@@ -81,7 +81,15 @@ pub fn push_decision(out: &mut String, source: &str, decided: &Decided) {
     for finding in &decision.findings {
         let style = words::style(finding.outcome);
         let symbol = words::symbol(finding.outcome);
-        _ = writeln!(out, "    {style}{symbol} {:<12}{style:#}{}", finding.outcome, shown(&finding.message));
+        let alike = decision.findings.iter().filter(|other| {
+            (&other.code, &other.message, &other.policy) == (&finding.code, &finding.message, &finding.policy)
+        });
+        // What tells findings apart that say the same.
+        let wants = match &finding.requirement {
+            Some(wants) if alike.count() > 1 => format!(" ({})", words::requirement(wants)),
+            _ => String::new(),
+        };
+        _ = writeln!(out, "    {style}{symbol} {:<12}{style:#}{}{wants}", finding.outcome, shown(&finding.message));
         _ = writeln!(out, "                  {FAINT}{}{FAINT:#}", words::origin(finding));
     }
     push_list(out, "What would change it", words::changes(decision));
@@ -107,9 +115,11 @@ pub fn push_decision(out: &mut String, source: &str, decided: &Decided) {
     push_heading(out, &words::evaluated(decision));
     let (skipped, ran): (Vec<_>, Vec<_>) =
         decision.policies.iter().partition(|policy| policy.said == PolicySaid::Skipped);
-    let width = ran.iter().map(|policy| shown(&policy.name).chars().count()).max().unwrap_or(0);
+    let widest = |of: fn(&PolicyTrace<'_>) -> String| ran.iter().map(|one| of(one).chars().count()).max().unwrap_or(0);
+    let widths =
+        Widths { name: widest(name_of), module: widest(module_of), fuel: widest(fuel_of), time: widest(time_of) };
     for policy in &ran {
-        push_policy(out, policy, width);
+        push_policy(out, policy, &widths);
     }
     if !skipped.is_empty() {
         let names: Vec<String> = skipped.iter().map(|policy| shown(&policy.name)).collect();
@@ -118,7 +128,31 @@ pub fn push_decision(out: &mut String, source: &str, decided: &Decided) {
     push_identity(out, decided);
 }
 
-fn push_policy(out: &mut String, policy: &PolicyTrace<'_>, width: usize) {
+/// How wide the columns are, in characters.
+struct Widths {
+    name: usize,
+    module: usize,
+    fuel: usize,
+    time: usize,
+}
+
+fn name_of(policy: &PolicyTrace<'_>) -> String {
+    shown(&policy.name)
+}
+
+fn module_of(policy: &PolicyTrace<'_>) -> String {
+    policy.module_sha256.as_ref().map_or_else(|| "unreadable".to_owned(), Sha256::short)
+}
+
+fn fuel_of(policy: &PolicyTrace<'_>) -> String {
+    policy.fuel.to_string()
+}
+
+fn time_of(policy: &PolicyTrace<'_>) -> String {
+    policy.duration_us.unwrap_or_default().to_string()
+}
+
+fn push_policy(out: &mut String, policy: &PolicyTrace<'_>, widths: &Widths) {
     let (style, symbol) = match policy.counted_as {
         Some(outcome) => (words::style(outcome), words::symbol(outcome)),
         None => (FAINT, '·'),
@@ -128,9 +162,10 @@ fn push_policy(out: &mut String, policy: &PolicyTrace<'_>, width: usize) {
         (PolicySaid::Outcome(said), Some(counted_as)) if said != counted_as => format!("{said} → {counted_as}"),
         (said, _) => said.as_str().to_owned(),
     };
-    let module = policy.module_sha256.as_ref().map_or_else(|| "unreadable".to_owned(), Sha256::short);
-    _ = write!(out, "    {style}{symbol} {:<width$}  {said:<18}{style:#} {FAINT}module {module}", shown(&policy.name));
-    _ = write!(out, "  {} fuel  {} µs", policy.fuel, policy.duration_us.unwrap_or_default());
+    let Widths { name, module, fuel, time } = widths;
+    _ = write!(out, "    {style}{symbol} {:<name$}  {said:<18}{style:#} ", name_of(policy));
+    _ = write!(out, "{FAINT}module {:<module$}", module_of(policy));
+    _ = write!(out, "  {:>fuel$} fuel  {:>time$} µs", fuel_of(policy), time_of(policy));
     if policy.counted_as.is_some() && !policy.contributes {
         out.push_str("  does not decide");
     }

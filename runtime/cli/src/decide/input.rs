@@ -149,6 +149,10 @@ impl Source {
         };
         let bytes =
             read.map_err(|error| Undecided::new("payload.unreadable", format!("cannot read {self}: {error}")))?;
+        if bytes.iter().all(u8::is_ascii_whitespace) && bytes.len() <= MAX_DOCUMENT_BYTES {
+            let message = if *self == Source::Stdin { "standard input is empty" } else { "the file is empty" };
+            return Err(RequestError { code: "request.syntax", message: message.into() }.into());
+        }
         if bytes.len() > MAX_DOCUMENT_BYTES {
             let message = format!("more than {MAX_DOCUMENT_BYTES} bytes");
             return Err(RequestError { code: "request.size", message }.into());

@@ -9,7 +9,7 @@ mod named;
 pub mod words;
 
 use std::io::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -88,10 +88,13 @@ pub fn run(args: &DecideArgs) -> anyhow::Result<Exit> {
     let options = door_options(args)?;
     // While the ledger is open nobody else can write to it: whoever feeds this command slowly must not hold them up.
     let inputs: Vec<input::Input> = sources.into_iter().map(input::Input::new).collect();
-    let gate = open(args)?;
-    let decide = |input: &input::Input| Payload {
-        source: input.source().to_string(),
-        decided: decide(args, &options, &gate, input),
+    let (gate, waiting) = open(args)?;
+    let waiting = Mutex::new(waiting);
+    let decide = |input: &input::Input| {
+        let decided = decide(args, &options, &gate, input);
+        // The ledger answered.
+        drop(waiting.lock().unwrap_or_else(PoisonError::into_inner).take());
+        Payload { source: input.source().to_string(), decided }
     };
     let payloads = each(&inputs, args.jobs, decide);
 
@@ -104,12 +107,14 @@ pub fn run(args: &DecideArgs) -> anyhow::Result<Exit> {
     Ok(exits.reduce(Exit::stricter).unwrap_or(Exit::Error))
 }
 
-/// The gate that the arguments ask for. What is rehearsed at another time is never recorded.
-fn open(args: &DecideArgs) -> anyhow::Result<Gate> {
+/// The gate that the arguments ask for, and what says why its ledger does not answer yet. What is rehearsed at another
+/// time is never recorded.
+fn open(args: &DecideArgs) -> anyhow::Result<(Gate, Option<ledger::Waiting>)> {
     let engine = cache::engine(&args.cache)?;
     let set = {
         let _spinner = Spinner::start("compiling policies");
-        PolicySet::open_with(&args.policies, modules::store(&args.modules).ok().as_ref(), &engine)?
+        PolicySet::open_with(&args.policies, modules::store(&args.modules).ok().as_ref(), &engine)
+            .map_err(|error| modules::manifest_first(&args.policies, error))?
     };
     cache::warn_of_not_kept(&engine);
     warn_of_manifest(args, &set);
@@ -122,16 +127,25 @@ fn open(args: &DecideArgs) -> anyhow::Result<Gate> {
         report::warning("DRY RUN: nothing is recorded, and nothing may go on because of it");
     }
     if args.dry_run || args.now.is_some() {
-        return Ok(Gate::dry_run(set, MAX_IN_FLIGHT));
+        return Ok((Gate::dry_run(set, MAX_IN_FLIGHT), None));
     }
-    let opened = ledger::open(&args.ledger)?;
-    Ok(Gate::new(set, Arc::new(opened), MAX_IN_FLIGHT)?)
+    let opened = Arc::new(ledger::open(&args.ledger)?);
+    let waiting = ledger::Waiting::start(&opened);
+    Ok((Gate::new(set, opened, MAX_IN_FLIGHT)?, waiting))
 }
 
 fn decide(args: &DecideArgs, options: &DoorOptions, gate: &Gate, input: &input::Input) -> Result<Decided, Undecided> {
     let bytes = input.bytes()?;
     let opened = doors::open(args.from.map(Kind::from), &bytes, options)?;
     let request = Request::parse(&opened.request, args.now.unwrap_or_else(Timestamp::now))?;
+    let unnamed = options.subject.is_none() && asks_nobody(opened.kind, &request);
+    if unnamed && args.format == DecisionFormat::Human {
+        report::note(&format!(
+            "{} does not say who asks, so it is recorded as asked by {}: say it with --subject TYPE:ID",
+            input.source(),
+            words::asker(&request)
+        ));
+    }
     let options = DecideOptions {
         correlation_id: args.correlation_id.clone().or(opened.uid),
         idempotency_key: args.idempotency_key.clone(),
@@ -149,6 +163,15 @@ fn decide(args: &DecideArgs, options: &DoorOptions, gate: &Gate, input: &input::
     };
     let (request, place) = (recorded.request(), recorded.place().clone());
     Ok(Decided::new(asked(request), Some(Named::of(request)), view.into_owned(), place, standing))
+}
+
+/// Whether a payload of a kind that need not say who asks does not.
+fn asks_nobody(kind: Kind, request: &Request) -> bool {
+    match kind {
+        Kind::Terraform => true,
+        Kind::Stage0 => words::asker(request).starts_with("run "),
+        Kind::Native | Kind::Kubernetes => false,
+    }
 }
 
 /// Shows what is worth knowing about the manifest although it is no error.

@@ -103,6 +103,21 @@ fn denied() -> Decision {
     )
 }
 
+/// Two roles, each for itself, under one code.
+#[test]
+fn findings_that_say_the_same_are_told_apart_by_what_they_want() {
+    let approve = |role: &str| Requirement::Approve { roles: vec![role.into()], count: 1, within_minutes: None };
+    let major = |role| finding(Outcome::Escalate, "acme.gate.major", "A major change.", None, Some(approve(role)));
+    let both = decision("payment-api", [answer(vec![major("cto"), major("devops-lead")]), abstain(), abstain()]);
+    let text = human(&[payload("a.json", both)]);
+    for role in ["cto", "devops-lead"] {
+        let line = format!("A major change. (approval by someone with the role {role})\n");
+        assert!(text.contains(&line), "{text}");
+    }
+    let one = decision("payment-api", [answer(vec![major("cto")]), abstain(), abstain()]);
+    assert!(human(&[payload("a.json", one)]).contains("A major change.\n"));
+}
+
 fn allowed() -> Decision {
     let allow = |code| answer(vec![finding(Outcome::Allow, code, "All is well.", None, None)]);
     decision("payment-api", [allow("acme.gate.ok"), abstain(), allow("acme.calendar.open")])

@@ -65,22 +65,28 @@ pub fn standing(decided: &Decided) -> Option<(&'static str, String)> {
 
 /// Who wants to do what to what, where: `deploy service payment-api in production, asked by user alice`.
 pub fn asked(request: &Request) -> String {
-    let get = |at: &str| {
-        let text = Pointer::new(at).ok().and_then(|pointer| request.text(&pointer).map(shown));
-        text.unwrap_or_default()
-    };
+    let get = |at: &str| text(request, at);
     let environment = match get("/context/environment") {
         none if none.is_empty() => none,
         environment => format!(" in {environment}"),
     };
     format!(
-        "{} {} {}{environment}, asked by {} {}",
+        "{} {} {}{environment}, asked by {}",
         get("/action/name"),
         get("/resource/type"),
         get("/resource/id"),
-        get("/subject/type"),
-        get("/subject/id")
+        asker(request)
     )
+}
+
+/// Who asks: `user alice`.
+pub fn asker(request: &Request) -> String {
+    format!("{} {}", text(request, "/subject/type"), text(request, "/subject/id"))
+}
+
+fn text(request: &Request, at: &str) -> String {
+    let text = Pointer::new(at).ok().and_then(|pointer| request.text(&pointer).map(shown));
+    text.unwrap_or_default()
 }
 
 /// What would satisfy a requirement.
@@ -119,10 +125,8 @@ pub fn changes(decision: &DecisionView<'_>) -> Vec<String> {
     if !silent.is_empty() {
         let findings = counted(silent.len(), "finding", "findings");
         changes.push(match named {
-            true => {
-                format!("and another request: for {findings} above no policy names anything that would change its mind")
-            }
-            false => "another request: no policy names anything that would change its mind on this one".into(),
+            true => format!("and for {findings} above nothing but a different request"),
+            false => "nothing but a different request".into(),
         });
     }
     changes

@@ -2,6 +2,7 @@
 //! is cut.
 
 use portcullis::{Percentiles, Usage};
+use portcullis_gate::{Fault, LoadFault};
 use portcullis_inspect::{DESCRIPTION_SECTION, DeclaredInputs, Need, Report, Review, StringKind, WorldVerdict};
 
 use super::Inspected;
@@ -29,6 +30,11 @@ pub fn page(inspected: &Inspected) -> Page {
         digest: format!("sha256 {}", report.module_sha256),
         sections: Vec::new(),
     };
+    // Of what is no component at all nothing can be said but that.
+    if report.code == Some(Fault::Load(LoadFault::Format)) && review.modules.is_empty() {
+        origin.show(&mut page);
+        return page;
+    }
     if !review.complete {
         let text = "it could not be read to its end; what follows is what stands before, and is not all";
         page.list("Incomplete", [Item::new(Tone::Look, text)]);

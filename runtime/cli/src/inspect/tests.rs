@@ -72,7 +72,16 @@ fn a_refused_module_is_promised_nothing() {
             html.contains("REFUSED") && !html.contains("What it cannot do") && !html.contains("can reach none"),
             "{html}"
         );
-        assert!(html.contains("Incomplete"), "{html}");
+        assert_eq!(html.contains("Incomplete"), module.starts_with(b"\0asm"), "{html}");
+    }
+}
+
+#[test]
+fn of_what_is_no_module_nothing_is_said_but_that() {
+    for file in [b"\x7fELF".as_slice(), b"portcullis = 1\n", b""] {
+        let text = human::render(&page(&inspected(file, None)));
+        assert!(text.contains("REFUSED") && text.contains("load.format"), "{text}");
+        assert!(!text.contains("fits") && text.lines().count() < 10, "{text}");
     }
 }
 

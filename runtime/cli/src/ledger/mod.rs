@@ -6,8 +6,10 @@ mod list;
 mod place;
 mod prove;
 mod rotate;
+mod server;
 mod show;
 mod verify;
+mod waiting;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,8 +27,11 @@ use crate::exit::Exit;
 use crate::progress::Spinner;
 use crate::text::shown;
 
+use server::Server;
+
 pub use place::Place;
 pub use prove::{included, newest};
+pub use waiting::Waiting;
 
 /// How long a command waits while another one writes to the same ledger.
 pub const LOCK_WAIT: Duration = Duration::from_secs(20);
@@ -71,6 +76,8 @@ type OpenPostgres = fn(&PostgresOptions, &Path, &[PathBuf], &LedgerOptions) -> R
 fn open_as(args: &LedgerArgs, postgres: OpenPostgres) -> anyhow::Result<Ledger> {
     let place = Place::of(args)?;
     let (key, copies) = (place.key(args)?, place.copies(args)?);
+    check_file(&place)?;
+    check_key(&place, &key)?;
     let options = LedgerOptions {
         key: Some(key.clone()),
         copies: Some(copies.clone()),
@@ -94,12 +101,53 @@ fn open_as(args: &LedgerArgs, postgres: OpenPostgres) -> anyhow::Result<Ledger> 
         }
     };
     opened.map_err(|error| {
+        if let Some(unreachable) = unreachable(&place, &error) {
+            return unreachable;
+        }
         if let StoreError::Locked { path, .. } = &error {
             return holder::locked(&place, path);
         }
         let help = mending(&error);
         anyhow::Error::new(error).context(format!("the ledger {place} cannot be opened; {help}"))
     })
+}
+
+/// A server that does not answer, or does not let this user in or read, says nothing of the ledger that it keeps.
+fn unreachable(place: &Place, error: &StoreError) -> Option<anyhow::Error> {
+    let Place::Postgres(options) = place else { return None };
+    let server = Server::of(options);
+    match error {
+        StoreError::Database { phase: "connecting", message } => {
+            Some(anyhow::anyhow!("cannot reach {server}: {message}"))
+        }
+        StoreError::Database { phase: "reading the connection string", message }
+        | StoreError::Refused { problem: message } => Some(anyhow::anyhow!("{server} cannot be used: {message}")),
+        // A row of another shape is the ledger's.
+        StoreError::Database { phase: "reading a row", .. } => None,
+        StoreError::Database { phase, message } => Some(anyhow::anyhow!("{server} fails while {phase}: {message}")),
+        _ => None,
+    }
+}
+
+/// Refuses to open a ledger that is there without the key that it was made with.
+fn check_key(place: &Place, key: &Path) -> anyhow::Result<()> {
+    if key.exists() {
+        return Ok(());
+    }
+    let there = match place {
+        // What is no ledger, and why one cannot be read, is told by opening it.
+        Place::File(path) => path.exists() && Reader::open(path).is_ok(),
+        Place::Postgres(options) => Reader::open_postgres(options).is_ok(),
+    };
+    if there {
+        bail!(
+            "{}: the signing key is missing, and the ledger {place} was made with one. Copy it from where it is kept or from \
+             a machine that writes this ledger, mode 0600, or name it with --ledger-key FILE; without it nothing can be \
+             added",
+            key.display()
+        );
+    }
+    Ok(())
 }
 
 /// Makes a file's folder, where it is the user's state folder and not a misspelled one.
@@ -163,16 +211,33 @@ fn reader_of(place: &Place) -> anyhow::Result<Reader> {
         Place::File(path) => Reader::open(path),
         Place::Postgres(options) => Reader::open_postgres(options),
     };
-    opened.with_context(|| format!("the ledger {place} cannot be read"))
+    opened.map_err(|error| unreadable(place, error))
+}
+
+fn unreadable(place: &Place, error: StoreError) -> anyhow::Error {
+    match unreachable(place, &error) {
+        Some(unreachable) => unreachable,
+        None => anyhow::Error::new(error).context(format!("the ledger {place} cannot be read")),
+    }
+}
+
+fn check_file(place: &Place) -> anyhow::Result<()> {
+    match place {
+        Place::File(path) if path.is_dir() => {
+            bail!("{} is a folder: name the ledger's file in it", path.display())
+        }
+        Place::File(_) | Place::Postgres(_) => Ok(()),
+    }
 }
 
 fn check_exists(place: &Place) -> anyhow::Result<()> {
+    check_file(place)?;
     let there = match place {
         Place::File(path) => path.exists(),
         // Opening it for reading says what is missing.
-        Place::Postgres(options) => Reader::open_postgres(options)
-            .with_context(|| format!("the ledger {place} cannot be read"))
-            .map(|_| true)?,
+        Place::Postgres(options) => {
+            Reader::open_postgres(options).map(|_| true).map_err(|error| unreadable(place, error))?
+        }
     };
     if !there {
         bail!("there is no ledger at {place}; `portcullis decide` makes one, or name another with --ledger FILE");

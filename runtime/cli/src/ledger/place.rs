@@ -7,13 +7,14 @@ use anyhow::{Context as _, bail};
 use portcullis_ledger::default_copies;
 use portcullis_ledger::store::postgres::PostgresOptions;
 
+use super::server::Server;
 use crate::args::LedgerArgs;
 use crate::cache;
 
 /// The schema where the URL names none.
 const DEFAULT_SCHEMA: &str = "portcullis";
 /// How long a replica that vanished keeps others from taking over.
-const LEASE: Duration = Duration::from_secs(5);
+pub(super) const LEASE: Duration = Duration::from_secs(5);
 
 /// Where a ledger is.
 #[derive(Debug)]
@@ -41,12 +42,19 @@ impl Place {
     /// The place of that name: a URL that begins with `postgres://` or `postgresql://`, else a file.
     ///
     /// # Errors
-    /// The URL is wrong.
+    /// The URL is wrong or of another kind.
     pub fn named(named: &Path) -> anyhow::Result<Place> {
-        match named.to_str().filter(|text| text.starts_with("postgres://") || text.starts_with("postgresql://")) {
-            Some(url) => Ok(Place::Postgres(postgres(url)?)),
-            None => Ok(Place::File(named.to_owned())),
+        if let Some(url) =
+            named.to_str().filter(|text| text.starts_with("postgres://") || text.starts_with("postgresql://"))
+        {
+            return Ok(Place::Postgres(postgres(url)?));
         }
+        if let Some((scheme, _)) = named.to_str().and_then(|text| text.split_once("://"))
+            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        {
+            bail!("no ledger can be at {scheme}://..: name a file, or postgres://USER@HOST/DATABASE?schema=NAME");
+        }
+        Ok(Place::File(named.to_owned()))
     }
 
     /// The file with the signing key.
@@ -58,7 +66,7 @@ impl Place {
             (Some(key), _) => Ok(key.clone()),
             (None, Place::File(path)) => Ok(beside(path, ".key")),
             (None, Place::Postgres(place)) => {
-                Ok(state("name the key with --ledger-key FILE")?.join(format!("postgres-{}.key", place.schema)))
+                Ok(state("name the key with --ledger-key FILE")?.join(format!("{}.key", Server::of(place).file_name())))
             }
         }
     }
@@ -75,7 +83,7 @@ impl Place {
             Place::File(path) => Ok(default_copies(path)),
             Place::Postgres(place) => {
                 let folder = state("name the copies with --checkpoint FILE")?;
-                Ok(vec![folder.join(format!("postgres-{}.checkpoint", place.schema))])
+                Ok(vec![folder.join(format!("{}.checkpoint", Server::of(place).file_name()))])
             }
         }
     }
@@ -85,8 +93,7 @@ impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Place::File(path) => path.display().fmt(f),
-            // The connection may name a password.
-            Place::Postgres(place) => write!(f, "in the schema {} of PostgreSQL", place.schema),
+            Place::Postgres(place) => write!(f, "in the schema {} of {}", place.schema, Server::of(place)),
         }
     }
 }
@@ -135,9 +142,12 @@ mod tests {
             ("postgres://gate:secret@db/gate?connect_timeout=3", "log")
         );
         let place = Place::named("postgresql:///gate?host=/run".as_ref()).unwrap();
-        assert_eq!(place.to_string(), "in the schema portcullis of PostgreSQL");
+        assert_eq!(place.to_string(), "in the schema portcullis of PostgreSQL at /run:5432/gate");
         assert!(!Place::named("postgres://gate:secret@db/gate".as_ref()).unwrap().to_string().contains("secret"));
         assert!(Place::named("postgres://db/gate?schema=".as_ref()).is_err());
+        for wrong in ["mysql://db/gate", "https://db"] {
+            assert!(Place::named(wrong.as_ref()).is_err(), "{wrong}");
+        }
         for file in ["decisions.ledger", "postgres", "./postgres://x"] {
             assert!(matches!(Place::named(file.as_ref()).unwrap(), Place::File(path) if path == Path::new(file)));
         }

@@ -132,12 +132,15 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
 fn component(args: &BenchArgs) -> anyhow::Result<(String, PathBuf, Option<PathBuf>)> {
     if args.policy.is_dir() {
         let name = suite::name(&args.policy)?;
-        let module = suite::find_module(&args.policy, &name)?;
+        let module = suite::find_module(&args.policy, &name, "name the component itself")?;
         let folder = args.cases.clone().unwrap_or_else(|| args.policy.join("cases"));
         return Ok((name, module, Some(folder)));
     }
     let name = args.policy.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    Ok((name, args.policy.clone(), args.cases.clone()))
+    // The cases beside a component are those of its policy.
+    let beside = args.policy.with_file_name("cases");
+    let folder = args.cases.clone().or_else(|| beside.is_dir().then_some(beside));
+    Ok((name, args.policy.clone(), folder))
 }
 
 fn from_cases(folder: &std::path::Path, limits: Limits) -> anyhow::Result<Subjects> {

@@ -54,16 +54,19 @@ pub fn run(args: &NewArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// What a name is.
+const RULE: &str = "it is of a-z 0-9 -, at most 40 of them, begins with a letter and does not end with -";
+
 /// What is wrong with a name. It becomes a part of codes, a file's name and, in some languages, of a package.
 fn name_problem(name: &str) -> Option<&'static str> {
     if name.is_empty() || name.len() > MAX_NAME_BYTES {
-        return Some("it has 1 to 40 characters");
+        return Some(RULE);
     }
     if !name.starts_with(|first: char| first.is_ascii_lowercase()) {
-        return Some("it starts with a letter of a-z");
+        return Some(RULE);
     }
     if !name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-')) || name.ends_with('-') {
-        return Some("it is of a-z 0-9 -, and does not end with -");
+        return Some(RULE);
     }
     (!is_policy_code(&format!("example.{name}.open"))).then_some("no code can have it")
 }

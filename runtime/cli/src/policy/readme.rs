@@ -52,7 +52,7 @@ pub fn run(args: &ReadmeArgs) -> anyhow::Result<Exit> {
     let mut rows = String::new();
     for dir in &dirs {
         let name = suite::name(dir)?;
-        let module = suite::read_module(&suite::find_module(dir, &name)?)?;
+        let module = suite::read_module(&suite::find_module(dir, &name, "build it first")?)?;
         let report = match inspect(&module, &InspectLimits::default()) {
             Ok(report) => report,
             Err(refusal) => bail!("{}: the component is refused: {refusal}", dir.display()),
@@ -78,7 +78,7 @@ pub fn run(args: &ReadmeArgs) -> anyhow::Result<Exit> {
             out.push_str(&readme.difference());
         }
     }
-    let current = readmes.len().saturating_sub(stale.len());
+    let current = if args.write { readmes.len() } else { readmes.len().saturating_sub(stale.len()) };
     _ = writeln!(out, "{} current", counted(current, "README is", "READMEs are"));
     if args.check && !stale.is_empty() {
         let dir = shown(&args.dir.display().to_string());

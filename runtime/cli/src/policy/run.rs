@@ -167,10 +167,11 @@ fn request_from(args: &RunArgs, path: &Path) -> anyhow::Result<Request> {
         resource_id: args.resource_id.clone(),
         context: input::context(&args.context)?,
     };
-    let payload = read(path).context("--request")?;
-    let opened = doors::open(args.from.map(Kind::from), &payload, &options).context("--request")?;
+    let named = || format!("--request {}", path.display());
+    let payload = read(path).with_context(named)?;
+    let opened = doors::open(args.from.map(Kind::from), &payload, &options).with_context(named)?;
     let now = args.now.unwrap_or_else(Timestamp::now);
-    let request = Request::parse(&opened.request, now).context("--request")?;
+    let request = Request::parse(&opened.request, now).with_context(named)?;
     // A key of this process, as for a rehearsal: tokens are equal within a run.
     let key = Sha256::of(Uuid::new_v4().as_bytes());
     let mut token = |value: &str| {

@@ -166,7 +166,7 @@ pub fn suites(choice: &Choice<'_>) -> anyhow::Result<Vec<Suite>> {
         let name = name(&dir)?;
         let module = match choice.module {
             Some(module) => module.to_owned(),
-            None => find_module(&dir, &name)?,
+            None => find_module(&dir, &name, "name it with --module")?,
         };
         let module = read_module(&module)?;
         let mut cases = cases::read(&dir.join("cases"))?;
@@ -231,7 +231,7 @@ pub fn name(dir: &Path) -> anyhow::Result<String> {
 ///
 /// # Errors
 /// There is none: how to make one.
-pub fn find_module(dir: &Path, name: &str) -> anyhow::Result<PathBuf> {
+pub fn find_module(dir: &Path, name: &str, otherwise: &str) -> anyhow::Result<PathBuf> {
     let file = format!("{name}.wasm");
     let full = dir.canonicalize().with_context(|| format!("cannot read {}", dir.display()))?;
     let mut there = Vec::new();
@@ -245,7 +245,7 @@ pub fn find_module(dir: &Path, name: &str) -> anyhow::Result<PathBuf> {
     beside.chain(built).find(|path| path.is_file()).with_context(|| {
         format!(
             "{} has no component: there is neither {file} nor one other .wasm file in it, nor target/policies/{file} in a folder above; build it \
-             with `portcullis policy build {}`, or name it with --module",
+             with `portcullis policy build {}`, or {otherwise}",
             dir.display(),
             dir.display()
         )

@@ -63,7 +63,7 @@ pub fn run(args: &TestArgs) -> anyhow::Result<Exit> {
         let module = match (builds, &args.module) {
             (true, _) => None,
             (false, Some(module)) => Some(module.clone()),
-            (false, None) => Some(suite::find_module(&dir, &suite::name(&dir)?)?),
+            (false, None) => Some(suite::find_module(&dir, &suite::name(&dir)?, "name it with --module")?),
         };
         let mut policy = Watched { dir, module, limit: MAX_FILES, seen: BTreeMap::new() };
         policy.look()?;

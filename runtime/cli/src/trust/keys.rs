@@ -46,6 +46,10 @@ pub fn keygen(args: &KeygenArgs) -> anyhow::Result<Exit> {
 /// A private key, from a file that nobody else can read.
 pub(super) fn private(path: &Path) -> anyhow::Result<PrivateKey> {
     let shown = path.display();
+    // Told before anything of its mode: everyone may read it, and it signs nothing.
+    if read(path, MAX_PUBLIC_KEY_BYTES as u64, |_| Ok(())).is_ok_and(|text| PublicKey::parse(&text).is_ok()) {
+        bail!("{shown} is a public key, and only the private one signs: it is in the file without .pub");
+    }
     let text = read(path, MAX_PRIVATE_KEY_BYTES, |file| {
         let mode = file.metadata()?.permissions().mode();
         if mode & 0o077 != 0 {

@@ -45,7 +45,30 @@ pub fn sign(args: &SignArgs) -> anyhow::Result<Exit> {
 /// One bundle, and what it proves or does not.
 pub(super) struct Checked {
     pub name: String,
-    pub result: Result<Evidence, String>,
+    pub result: Result<Evidence, Problem>,
+}
+
+/// Why a bundle is no signature of the author.
+pub(super) enum Problem {
+    /// It is evidence of something else.
+    NotCounted(&'static str),
+    /// It is no evidence.
+    Wrong(String),
+}
+
+impl From<String> for Problem {
+    fn from(problem: String) -> Problem {
+        Problem::Wrong(problem)
+    }
+}
+
+impl Problem {
+    fn words(&self) -> &str {
+        match self {
+            Problem::NotCounted(words) => words,
+            Problem::Wrong(problem) => problem,
+        }
+    }
 }
 
 /// Checks who signed a module.
@@ -79,7 +102,7 @@ pub fn verify(args: &VerifySignatureArgs) -> anyhow::Result<Exit> {
                 Ok(evidence) => json!({
                     "bundle": one.name, "valid": true, "key": evidence.key().id(), "time": evidence.time(),
                 }),
-                Err(problem) => json!({ "bundle": one.name, "valid": false, "problem": problem }),
+                Err(problem) => json!({ "bundle": one.name, "valid": false, "problem": problem.words() }),
             };
             let shown = json!({
                 "file": file, "sha256": sha256, "valid": signed, "bundles": checked.iter().map(bundle).collect::<Vec<_>>(),
@@ -91,12 +114,17 @@ pub fn verify(args: &VerifySignatureArgs) -> anyhow::Result<Exit> {
     Ok(if signed { Exit::Done } else { Exit::Unsound })
 }
 
-fn check(bytes: Result<Vec<u8>, String>, module: Sha256, keys: &[PublicKey]) -> Result<Evidence, String> {
+fn check(bytes: Result<Vec<u8>, String>, module: Sha256, keys: &[PublicKey]) -> Result<Evidence, Problem> {
+    const REVIEW: Problem = Problem::NotCounted("a review, not counted here: `portcullis review list` says whose");
     let bundle = Bundle::parse(&bytes?).map_err(|error| error.to_string())?;
+    // A review is made with another key than the author's: that it is not one of these says nothing.
+    if bundle.claim().is_ok_and(|claim| claim.kind == Kind::Review) {
+        return Err(REVIEW);
+    }
     let evidence = bundle.verify(module, keys).map_err(|error| error.to_string())?;
     match evidence.kind() {
         Kind::Signature => Ok(evidence),
-        Kind::Review => Err("wrong predicate type: it is a review, not the author's signature".into()),
+        Kind::Review => Err(REVIEW),
     }
 }
 
@@ -112,7 +140,10 @@ fn human(file: &str, sha256: Sha256, signed: bool, checked: &[Checked]) -> Strin
                 let time = evidence.time().map(|time| format!(", at {time} as it says")).unwrap_or_default();
                 _ = writeln!(out, "  {GOOD}✔{GOOD:#} {}\n      by key {}{time}", shown(&one.name), evidence.key().id());
             }
-            Err(problem) => _ = writeln!(out, "  {BAD}✖{BAD:#} {}\n      {}", shown(&one.name), shown(problem)),
+            Err(Problem::NotCounted(words)) => _ = writeln!(out, "  · {}\n      {words}", shown(&one.name)),
+            Err(Problem::Wrong(problem)) => {
+                _ = writeln!(out, "  {BAD}✖{BAD:#} {}\n      {}", shown(&one.name), shown(problem));
+            }
         }
     }
     out

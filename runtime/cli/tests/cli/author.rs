@@ -385,6 +385,10 @@ fn a_bench_of_cases_measures_each_of_them() {
     ] {
         assert!(human.stdout.contains(says), "{says}: {}", human.stdout);
     }
+    // The cases beside a component are its own.
+    std::fs::copy(site.path().join("target/policies/cost-cap.wasm"), site.path().join("cost-cap/x.wasm")).unwrap();
+    let beside = site.run(&["policy", "bench", "cost-cap/x.wasm", "--iterations", "1"]);
+    assert!(beside.code == 0 && beside.stdout.contains("2 cases"), "{}{}", beside.stdout, beside.stderr);
 }
 
 #[test]

@@ -228,7 +228,7 @@ fn a_ledger_in_postgresql_is_used_like_a_file() {
     assert!(run(0, &["ledger", "list"], &[]).stdout.contains(&id));
     run(0, &["ledger", "show"], &[&id]);
     let verified = run(0, &["ledger", "verify"], &[]);
-    assert!(verified.stdout.contains("in the schema gate of PostgreSQL: 3 events"), "{}", verified.stdout);
+    assert!(verified.stdout.contains("in the schema gate of PostgreSQL at /"), "{}", verified.stdout);
     run(0, &["ledger", "prove"], &[&id]);
     run(0, &["replay"], &["--all", "--record"]);
     run(0, &["backtest", "--candidate", "."], &[]);
@@ -250,7 +250,7 @@ fn a_ledger_in_postgresql_is_used_like_a_file() {
     run(0, &["ledger", "verify"], &["--key", "first.vkey"]);
     // A database that is not there.
     let gone = site.run(&["ledger", "verify", "postgres://gate:secret@127.0.0.1:1/gate"]);
-    assert_eq!(gone.code, 4, "{}", gone.stderr);
+    assert_eq!(gone.code, 1, "{}", gone.stderr);
     assert!(!gone.stdout.contains("secret") && !gone.stderr.contains("secret"));
 }
 

@@ -17,7 +17,9 @@ mod host;
 mod inspect;
 mod ledger;
 mod lock;
+mod messages;
 mod policy;
+mod postgres;
 mod registry;
 mod review;
 #[path = "../../../ledger/tests/stores/server.rs"]

@@ -127,7 +127,7 @@ fn a_new_policy_is_refused_where_it_could_harm_or_not_work() {
         (vec!["policy", "new", "a", "--lang", "c", "--out", "full"], 1, "full is there and not empty"),
         (vec!["policy", "new", "full", "--lang", "c"], 1, "full is there and not empty"),
         (vec!["policy", "new", "../a", "--lang", "c"], 2, "cannot be a policy's name"),
-        (vec!["policy", "new", "A", "--lang", "c"], 2, "starts with a letter of a-z"),
+        (vec!["policy", "new", "A", "--lang", "c"], 2, "begins with a letter"),
         (vec!["policy", "new", "a", "--lang", "c", "--sdk", "."], 2, "--sdk is for Rust"),
         (vec!["policy", "new", "a", "--lang", "cobol"], 2, "cobol"),
         (vec!["policy", "new", "a"], 2, "--lang"),

@@ -53,7 +53,7 @@ impl Signed {
         {
             let found = chain.current();
             let detail = format!("the ledger says {} with the key {found}, expected is {key}", identity.origin);
-            all.add(ProblemCode::Checkpoint, "meta", detail);
+            all.add(ProblemCode::Checkpoint, "the ledger's key", detail);
         }
         let mut found = Vec::new();
         let stored = all.read(STORED, store.checkpoint());

@@ -72,7 +72,7 @@ impl<'s, 'f> Walk<'s, 'f> {
         self.erasures();
         self.blobs();
         if totals != self.seen {
-            let detail = format!("the tables have {totals:?}, the events account for {:?}", self.seen);
+            let detail = format!("they have {totals}; the events account for {}", self.seen);
             self.all.add(ProblemCode::Gap, "the tables", detail);
         }
     }

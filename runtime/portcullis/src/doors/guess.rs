@@ -26,11 +26,21 @@ pub(super) fn explain(candidates: &[Kind]) -> String {
         kinds.iter().map(|kind| format!("{} ({kind})", kind.describe())).collect::<Vec<_>>().join(", ")
     };
     match candidates {
-        [] => format!(
-            "the payload looks like none of: {}; see the members that each needs, or say which it is",
-            names(&Kind::ALL)
-        ),
+        [] => {
+            let needs = Kind::ALL.map(|kind| format!("a {} has {}", kind.describe(), needs(kind)));
+            format!("the payload looks like none of the known kinds ({}); say which it is", needs.join("; "))
+        }
         several => format!("the payload could be any of: {}; say which it is", names(several)),
+    }
+}
+
+/// The members that a payload of a kind is recognised by, and those that it needs.
+fn needs(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Native => "`subject`, `action` and `resource`",
+        Kind::Stage0 => "`goal`, and mostly `constraints`",
+        Kind::Terraform => "`format_version` and `resource_changes`",
+        Kind::Kubernetes => "`apiVersion` (admission.k8s.io/v1), `kind` (AdmissionReview) and `request`",
     }
 }
 

@@ -26,9 +26,13 @@ pub(super) fn open(document: &Document, options: &DoorOptions) -> Result<Opened,
     let environment = payload.text("/context/environment")?;
 
     let option = options.subject.as_ref();
-    let subject = agreed("subject", actor, option.map(|subject| subject.id.as_str()))?.or(run).unwrap_or("unknown");
+    let subject = match agreed("subject", actor, option.map(|subject| subject.id.as_str()))? {
+        Some(subject) => (option.map_or("user", |subject| &subject.kind), subject),
+        // A run is nobody: what is asked of people, such as who may approve, is not to be asked of it.
+        None => ("run", run.unwrap_or("unknown")),
+    };
     let opened = Native {
-        subject: (option.map_or("user", |subject| &subject.kind), subject),
+        subject,
         subject_properties: vec![("role", json!(role))],
         action: "execute",
         action_properties: vec![("tools", json!(tools)), ("side_effects", json!(side_effects))],

@@ -63,7 +63,7 @@ fn a_stage0_check_becomes_a_request() {
     check(
         &request,
         &[
-            ("/subject/type", "user"),
+            ("/subject/type", "run"),
             ("/subject/id", "run_deploy_001"),
             ("/subject/properties", r#"{"role":"platform_admin"}"#),
             ("/action/name", "execute"),
@@ -86,7 +86,7 @@ fn a_stage0_check_without_context_names_nobody() {
     check(
         &request,
         &[
-            ("/subject", r#"{"id":"unknown","type":"user"}"#),
+            ("/subject", r#"{"id":"unknown","type":"run"}"#),
             ("/action", r#"{"name":"execute"}"#),
             ("/resource/id", "check"),
             ("/context", r#"{"stage0":{"goal":"x","later":1}}"#),
@@ -98,6 +98,9 @@ fn a_stage0_check_without_context_names_nobody() {
             "/subject/id",
         )
     };
+    let typed =
+        opened(Kind::Stage0, r#"{"goal":"x","context":{"actor_id":"a","run_id":"c"}}"#, &DoorOptions::default());
+    assert_eq!(text(&typed, "/subject/type"), "user");
     assert_eq!(named(r#"{"actor":"b","actor_id":"a","run_id":"c"}"#), "a");
     assert_eq!(named(r#"{"actor":"b","run_id":"c"}"#), "b");
     assert_eq!(named(r#"{"actor_id":null,"run_id":"c"}"#), "c");
