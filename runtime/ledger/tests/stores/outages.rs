@@ -139,6 +139,10 @@ impl OpenReader for Deaf {
     fn tend(&self) -> Result<(), StoreError> {
         self.0.tend()
     }
+
+    fn prepare_scrub(&self) -> Result<(), StoreError> {
+        self.0.prepare_scrub()
+    }
 }
 
 /// What fails after its threads began leaves none behind that holds the lease.
