@@ -6,6 +6,7 @@
 mod gate {
     mod activation;
     mod backtest;
+    mod embedding;
     mod history;
     mod masks;
     mod modules;
@@ -14,6 +15,7 @@ mod gate {
     mod replicas;
     #[path = "../../runtime/ledger/tests/stores/server.rs"]
     mod server;
+    mod sets;
     mod shedding;
     mod site;
     mod stopped;

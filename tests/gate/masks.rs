@@ -97,6 +97,36 @@ fn the_credentials_of_a_plan_are_nowhere() {
     assert_eq!(replayed.result, ReplayResult::Match, "{replayed:?}");
 }
 
+/// What is written for policies has no format that says what is secret: the fields' names say it.
+#[test]
+fn credentials_in_requests_and_checks_are_nowhere() {
+    let site = Site::new();
+    let gate = site.gate(site.set("set", "", &[guest("yes", "00-allow", ""), guest("reads", "03-request", "")]));
+    let secrets = r#""password":"verysecret-1","db":[{"Api_Key":"verysecret-2"}],"headers":{"Authorization":"Bearer verysecret-3"}"#;
+    let kept = r#""token":true,"secret":{"name":"kept-1"},"token_count":"kept-2""#;
+    let native = format!(
+        r#"{{"subject":{{"type":"user","id":"ann","properties":{{"token":"verysecret-4"}}}},"action":{{"name":"deploy"}},"resource":{{"type":"service","id":"api"}},"context":{{{secrets},{kept}}}}}"#
+    );
+    let stage0 =
+        format!(r#"{{"goal":"x","tools":[],"side_effects":[],"constraints":[],"context":{{{secrets},{kept}}}}}"#);
+    for (kind, payload) in [(doors::Kind::Native, native), (doors::Kind::Stage0, stage0)] {
+        let opened = doors::open(Some(kind), payload.as_bytes(), &DoorOptions::default()).unwrap();
+        let request = Request::parse(&opened.request, portcullis::now()).unwrap();
+        let options = DecideOptions { masks: opened.masks, ..DecideOptions::default() };
+        let recorded = gate.decide(request, &options).unwrap();
+        let text = String::from_utf8_lossy(recorded.request().bytes()).into_owned();
+        assert!(!text.contains("verysecret"), "{kind}: {text}");
+        for kept in ["\"token\":true", "kept-1", "kept-2"] {
+            assert!(text.contains(kept), "{kind}: {text}");
+        }
+        let reader = site.reader();
+        let replayed = Replayer::new(&reader, engine().clone()).replay(recorded.id()).unwrap();
+        assert_eq!(replayed.result, ReplayResult::Match, "{replayed:?}");
+    }
+    drop(gate);
+    assert!(site.ledger_holds(b"masked:hmac-sha256:") && !site.ledger_holds(b"verysecret"));
+}
+
 /// A mask that takes away what makes a request one is an error, and nothing is recorded.
 #[test]
 fn a_mask_that_breaks_the_request_decides_nothing() {

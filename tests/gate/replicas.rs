@@ -3,7 +3,7 @@
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
-use portcullis::{DecideOptions, Gate, Ledger, LedgerOptions, Outcome, ReplayResult, Replayer};
+use portcullis::{DecideError, DecideOptions, Gate, Ledger, LedgerOptions, Outcome, ReplayResult, Replayer};
 use portcullis_ledger::store::postgres::{Postgres, PostgresOptions};
 use portcullis_ledger::verify_store;
 
@@ -66,4 +66,31 @@ fn a_rate_is_exact_across_replicas_and_survives_the_writer() {
     drop(gates);
     let found = verify_store(&mut Postgres::open_reader(&place("reader")).unwrap(), &[], None).unwrap();
     assert_eq!(found.problems, []);
+}
+
+/// What nobody wrote is in no ledger: it is no deny, and may be asked again.
+#[test]
+fn what_no_replica_wrote_is_an_overload() {
+    let Some(server) = Server::start() else { return };
+    let site = Site::new();
+    let place = PostgresOptions {
+        connection: server.connection(),
+        schema: "ledger".into(),
+        holder: "one".into(),
+        lease: Duration::from_secs(3600),
+    };
+    let options = LedgerOptions { submit_wait: Duration::from_millis(1500), ..LedgerOptions::default() };
+    let copies = [site.path().join("one.checkpoint")];
+    let ledger = Ledger::join_postgres(&place, &site.path().join("key"), &copies, &options).unwrap();
+    let gate = Gate::new(site.set("set", "", &[rate(7)]), Arc::new(ledger), 64).unwrap();
+    assert!(gate.decide(request("payment-api"), &DecideOptions::default()).unwrap().permission().is_some());
+    // Another has the lease, and writes nothing.
+    server.sql("UPDATE ledger.lease SET ends = clock_timestamp() + interval '1 hour', epoch = epoch + 1");
+    match gate.decide(request("payment-api"), &DecideOptions::default()) {
+        Err(DecideError::Overloaded { reason }) => assert!(reason.contains("taken back"), "{reason}"),
+        other => panic!("{:?}", other.map(|recorded| recorded.outcome())),
+    }
+    server.sql("UPDATE ledger.lease SET ends = clock_timestamp()");
+    let decided = (0..20).find_map(|_| gate.decide(request("payment-api"), &DecideOptions::default()).ok());
+    assert!(decided.is_some_and(|recorded| recorded.permission().is_some()));
 }

@@ -93,7 +93,8 @@ pub struct CompletionsArgs {
 /// The ledger, and what is kept beside it.
 #[derive(Debug, Args)]
 pub struct LedgerArgs {
-    /// The ledger's file, or postgres://USER@HOST/DATABASE?schema=NAME; made where there is none
+    /// The ledger's file, or postgres://USER@HOST/DATABASE?schema=NAME; made where there is none. Over a network, add
+    /// &sslmode=verify-full&sslrootcert=FILE
     /// [env: PORTCULLIS_LEDGER] [default: decisions.ledger in the user's state folder]
     // The variable is read below: where clap read it, it would conflict with a file that is named instead of it.
     #[arg(long, value_name = "FILE|URL")]
@@ -142,6 +143,10 @@ pub struct CacheArgs {
     /// Compile policies anew, and keep nothing
     #[arg(long)]
     pub no_cache: bool,
+    /// Most MiB that compiled policies may take; what was used longest ago is removed
+    #[arg(long, value_name = "MIB", env = "PORTCULLIS_CACHE_MIB", default_value_t = 4096)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
+    pub cache_mib: u64,
 }
 
 /// What a command's arguments say of the command, at length: its line in the list of commands would hide it.

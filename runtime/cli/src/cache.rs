@@ -13,7 +13,7 @@ use crate::report;
 /// The engine cannot be set up.
 pub fn engine(args: &CacheArgs) -> anyhow::Result<Engine> {
     let cache = if args.no_cache { None } else { options(args) };
-    Ok(Engine::new(&EngineOptions { cache, ..EngineOptions::default() })?)
+    Ok(Engine::new(&EngineOptions { cache, max_cache_bytes: args.cache_mib << 20, ..EngineOptions::default() })?)
 }
 
 /// An engine for trying policies out: it compiles in less than half the time.
@@ -22,7 +22,8 @@ pub fn engine(args: &CacheArgs) -> anyhow::Result<Engine> {
 /// The engine cannot be set up.
 pub fn draft_engine(args: &CacheArgs) -> anyhow::Result<Engine> {
     let cache = if args.no_cache { None } else { options(args) };
-    Ok(Engine::new(&EngineOptions { cache, effort: Effort::Draft, ..EngineOptions::default() })?)
+    let max_cache_bytes = args.cache_mib << 20;
+    Ok(Engine::new(&EngineOptions { cache, max_cache_bytes, effort: Effort::Draft, ..EngineOptions::default() })?)
 }
 
 /// Says that compiled policies are not kept, where they should be and could not be.

@@ -10,6 +10,8 @@
 //! writes the entry once it has verified what the child wrote. Where it cannot, a full disk for one, the code is used all
 //! the same and not kept.
 
+mod room;
+
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _};
 use std::path::{Path, PathBuf};
@@ -18,6 +20,8 @@ use std::time::Duration;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use portcullis_files::{Rights, create_new};
 use portcullis_gate::Sha256;
+
+use room::{make_room, used};
 
 /// Where compiled policies are kept.
 #[derive(Clone, Debug)]
@@ -46,13 +50,18 @@ pub enum CacheUse {
 /// Longest entry that is read: code of the largest module that is admitted.
 pub(crate) const MAX_ENTRY_BYTES: u64 = 512 * 1024 * 1024;
 
+/// What the names of entries end with.
+const EXTENSION: &str = "cwasm";
+
 const MAC_BYTES: usize = 32;
 /// One block of the hash: HMAC takes such a key as it is.
 const KEY_BYTES: usize = 64;
 
 pub(crate) struct Cache {
     folder: PathBuf,
+    key_file: PathBuf,
     key: [u8; KEY_BYTES],
+    max_bytes: u64,
 }
 
 pub(crate) enum Lookup {
@@ -62,14 +71,16 @@ pub(crate) enum Lookup {
 }
 
 impl Cache {
-    pub(crate) fn open(options: &CacheOptions) -> Result<Cache, String> {
+    pub(crate) fn open(options: &CacheOptions, max_bytes: u64) -> Result<Cache, String> {
         if options.key_file.starts_with(&options.folder) {
             return Err(format!("{}: the key must lie outside the cache's folder", options.key_file.display()));
         }
         make_private_folder(&options.folder)?;
         remove_abandoned(&options.folder);
         let key = read_or_make_key(&options.key_file)?;
-        Ok(Cache { folder: options.folder.clone(), key })
+        let cache = Cache { folder: options.folder.clone(), key_file: options.key_file.clone(), key, max_bytes };
+        cache.make_room(None);
+        Ok(cache)
     }
 
     /// The key of one entry.
@@ -82,8 +93,15 @@ impl Cache {
 
     /// The entry of that name, without its authentication code, if it is authentic.
     pub(crate) fn get(&self, name: &Sha256) -> Lookup {
-        match read_entry(&self.path(name)) {
-            Ok(bytes) => self.entry_key(name).open(bytes).map_or(Lookup::Refused, Lookup::Found),
+        let path = self.path(name);
+        match read_entry(&path) {
+            Ok(bytes) => match self.entry_key(name).open(bytes) {
+                Some(content) => {
+                    used(&path);
+                    Lookup::Found(content)
+                }
+                None => Lookup::Refused,
+            },
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Lookup::Absent,
             Err(_) => Lookup::Refused,
         }
@@ -108,12 +126,24 @@ impl Cache {
         file.map(Draft).map_err(|error| format!("{}: {error}", self.folder.display()))
     }
 
-    /// Makes a draft the entry of that name.
+    /// Makes a draft the entry of that name, and room for it.
     ///
     /// # Errors
     /// Why it is not there, for the record.
     fn publish(&self, name: &Sha256, draft: Draft) -> Result<(), String> {
-        draft.0.persist(self.path(name)).map(drop).map_err(|error| self.failed(name, &error.error))
+        let path = self.path(name);
+        let bytes = draft.0.as_file().metadata().map_err(|error| self.failed(name, &error))?.len();
+        if bytes > self.max_bytes {
+            return Err(format!("{}: {bytes} bytes, more than the cache may have", path.display()));
+        }
+        draft.0.persist(&path).map(drop).map_err(|error| self.failed(name, &error.error))?;
+        self.make_room(Some(&path));
+        Ok(())
+    }
+
+    /// Keeps to the bound. What is locked is the key's file, which every process with this cache has open to read only.
+    fn make_room(&self, made: Option<&Path>) {
+        make_room(&self.folder, &self.key_file, self.max_bytes, made);
     }
 
     fn failed(&self, name: &Sha256, error: &std::io::Error) -> String {
@@ -121,7 +151,7 @@ impl Cache {
     }
 
     fn path(&self, name: &Sha256) -> PathBuf {
-        self.folder.join(format!("{name}.cwasm"))
+        self.folder.join(format!("{name}.{EXTENSION}"))
     }
 }
 
@@ -273,113 +303,4 @@ fn read_or_make_key(path: &Path) -> Result<[u8; KEY_BYTES], String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn cache() -> (tempfile::TempDir, Cache) {
-        let folder = tempfile::tempdir().expect("a folder");
-        let options =
-            CacheOptions { folder: folder.path().join("cache"), key_file: folder.path().join("keys/cache.key") };
-        let cache = Cache::open(&options).expect("opens");
-        (folder, cache)
-    }
-
-    #[test]
-    fn every_flipped_byte_is_refused() {
-        let (_folder, cache) = cache();
-        let name = Sha256::of(b"one");
-        cache.put(&name, b"machine code").expect("written");
-        assert!(matches!(cache.get(&name), Lookup::Found(content) if content == b"machine code"));
-        let good = fs::read(cache.path(&name)).expect("an entry");
-        for at in 0..good.len() {
-            let mut bad = good.clone();
-            bad[at] ^= 1;
-            fs::write(cache.path(&name), &bad).expect("written");
-            assert!(matches!(cache.get(&name), Lookup::Refused), "byte {at}");
-        }
-        for length in 0..good.len() {
-            fs::write(cache.path(&name), &good[..length]).expect("written");
-            assert!(matches!(cache.get(&name), Lookup::Refused), "length {length}");
-        }
-    }
-
-    /// What a child that compiles one module can write, having that entry's key, is no other module's entry.
-    #[test]
-    fn the_key_of_one_entry_authenticates_no_other() {
-        let (_folder, cache) = cache();
-        let (mine, other) = (Sha256::of(b"mine"), Sha256::of(b"other"));
-        let mut entry = Vec::new();
-        cache.entry_key(&mine).write(&mut entry, b"machine code").expect("written");
-        fs::write(cache.path(&mine), &entry).expect("written");
-        fs::write(cache.path(&other), &entry).expect("written");
-        assert!(matches!(cache.get(&mine), Lookup::Found(content) if content == b"machine code"));
-        assert!(matches!(cache.get(&other), Lookup::Refused));
-    }
-
-    #[test]
-    fn a_draft_is_no_entry_until_it_is_published_and_leaves_nothing() {
-        let (folder, cache) = cache();
-        let name = Sha256::of(b"one");
-        let files = || fs::read_dir(folder.path().join("cache")).expect("a folder").count();
-        let draft = cache.draft().expect("a draft");
-        cache.entry_key(&name).write(draft.file(), b"machine code").expect("written");
-        assert!(matches!(cache.get(&name), Lookup::Absent));
-        drop(draft);
-        assert_eq!(files(), 0);
-        let draft = cache.draft().expect("a draft");
-        cache.entry_key(&name).write(draft.file(), b"machine code").expect("written");
-        assert_eq!(cache.entry_key(&name).open_file(draft.file()).as_deref(), Some(b"machine code".as_slice()));
-        cache.publish(&name, draft).expect("published");
-        assert!(matches!(cache.get(&name), Lookup::Found(_)));
-        assert_eq!(files(), 1);
-    }
-
-    #[test]
-    fn drafts_that_were_abandoned_are_removed_and_nothing_else() {
-        let (folder, cache) = cache();
-        let name = Sha256::of(b"one");
-        cache.put(&name, b"1").expect("written");
-        let place = folder.path().join("cache");
-        let old = std::time::SystemTime::now() - 2 * ABANDONED;
-        for file in [".compiling-old", "another"] {
-            fs::write(place.join(file), "x").expect("written");
-        }
-        for entry in fs::read_dir(&place).expect("a folder") {
-            let file = File::options().write(true).open(entry.expect("an entry").path()).expect("opens");
-            file.set_modified(old).expect("a time");
-        }
-        let young = cache.draft().expect("a draft");
-        let options = CacheOptions { folder: place.clone(), key_file: folder.path().join("keys/cache.key") };
-        let cache = Cache::open(&options).expect("opens");
-        assert!(matches!(cache.get(&name), Lookup::Found(_)));
-        assert!(!place.join(".compiling-old").exists() && place.join("another").exists());
-        assert!(young.0.path().exists());
-    }
-
-    #[test]
-    fn swapped_entries_and_other_keys_are_refused() {
-        let (folder, cache) = cache();
-        let (one, two) = (Sha256::of(b"one"), Sha256::of(b"two"));
-        cache.put(&one, b"1").expect("written");
-        cache.put(&two, b"2").expect("written");
-        fs::copy(cache.path(&one), cache.path(&two)).expect("copied");
-        assert!(matches!(cache.get(&two), Lookup::Refused));
-        let options =
-            CacheOptions { folder: folder.path().join("cache"), key_file: folder.path().join("other/cache.key") };
-        assert!(matches!(Cache::open(&options).expect("opens").get(&one), Lookup::Refused));
-    }
-
-    #[test]
-    fn a_key_inside_the_folder_or_open_to_others_is_refused() {
-        let (folder, _cache) = cache();
-        let inside = CacheOptions { folder: folder.path().join("c"), key_file: folder.path().join("c/key") };
-        assert!(Cache::open(&inside).is_err());
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            let key_file = folder.path().join("keys/cache.key");
-            fs::set_permissions(&key_file, fs::Permissions::from_mode(0o644)).expect("permissions");
-            assert!(Cache::open(&CacheOptions { folder: folder.path().join("cache"), key_file }).is_err());
-        }
-    }
-}
+mod tests;

@@ -27,6 +27,8 @@ pub struct EngineOptions {
     pub max_memory_bytes: u64,
     /// Where compiled policies are kept; `None` compiles at every start.
     pub cache: Option<CacheOptions>,
+    /// Most bytes that the cache's entries may take: over it, those go that were used longest ago.
+    pub max_cache_bytes: u64,
     /// Where modules are configured and compiled. By default in a child that runs this executable again, whose `main` must
     /// call [`compile_worker::run_if_asked`](crate::compile_worker::run_if_asked) first.
     pub compile_in: CompileIn,
@@ -48,12 +50,16 @@ pub enum Effort {
     Draft,
 }
 
+/// The default of [`EngineOptions::max_cache_bytes`]: 4 GiB.
+const MAX_CACHE_BYTES: u64 = 4 << 30;
+
 impl Default for EngineOptions {
     fn default() -> Self {
         EngineOptions {
             instances: 256,
             max_memory_bytes: MAX_MEMORY_MIB * 1024 * 1024,
             cache: None,
+            max_cache_bytes: MAX_CACHE_BYTES,
             compile_in: CompileIn::default(),
             compile_limits: CompileLimits::default(),
             effort: Effort::Optimized,
@@ -171,7 +177,7 @@ impl Engine {
     /// [`EngineError`]: the address space or a thread is not to be had.
     pub fn new(options: &EngineOptions) -> Result<Engine, EngineError> {
         let compiler = Compiler::new(options).map_err(EngineError::Compiler)?;
-        let cache = options.cache.as_ref().map(Cache::open);
+        let cache = options.cache.as_ref().map(|cache| Cache::open(cache, options.max_cache_bytes));
         let turns = Turns::new(options.instances);
         let pool = |reset, effort, instances| {
             Pool::new(reset, effort, instances, options.max_memory_bytes)
@@ -279,7 +285,7 @@ impl Shared {
     /// What a child needs to compile one module: room for the instances that the snapshot and its check take.
     #[cfg(unix)]
     pub(crate) fn to_compile(effort: Effort, max_memory_bytes: u64) -> Result<Shared, EngineError> {
-        const INSTANCES: u32 = 32;
+        const INSTANCES: u32 = 8;
         let pool = |reset, effort| {
             Pool::new(reset, effort, INSTANCES, max_memory_bytes)
                 .map_err(|source| EngineError::Setup { instances: INSTANCES, source })

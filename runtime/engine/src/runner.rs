@@ -14,6 +14,9 @@ use crate::ticker::TICK;
 use crate::wit::{self, Problem, Value};
 use crate::{HostData, text};
 
+/// How much longer than an evaluation one that is compared may take.
+pub(crate) const COMPARISON_TIMES: u64 = 4;
+
 /// Handles that a guest with resources of its own may hold at once.
 const MAX_HANDLES: usize = 1024;
 
@@ -46,9 +49,15 @@ impl Budget {
         Budget { fuel: limits.configure_fuel, time_ms: limits.configure_time_ms }
     }
 
-    /// For an evaluation whose answer is compared with that of slower code.
+    /// For an evaluation whose answer is compared: with time to spare, so that a busy machine seldom decides what comes of it.
     pub(crate) fn of_comparison(limits: &Limits) -> Budget {
-        Budget { fuel: limits.fuel, time_ms: limits.time_ms.saturating_add(limits.configure_time_ms) }
+        Budget { fuel: limits.fuel, time_ms: limits.time_ms.saturating_mul(COMPARISON_TIMES) }
+    }
+
+    /// For the same in slower code, where the faster has answered.
+    pub(crate) fn of_slow_comparison(limits: &Limits) -> Budget {
+        let Budget { fuel, time_ms } = Budget::of_comparison(limits);
+        Budget { fuel, time_ms: time_ms.saturating_add(limits.configure_time_ms) }
     }
 
     /// For `configure` inside an evaluation: it has fuel of its own, so that the evaluation's is the same in either

@@ -12,6 +12,16 @@
 //! [fsync(2)](https://man7.org/linux/man-pages/man2/fsync.2.html): a rename is atomic, and is durable once the folder
 //! is synced.
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "tests: what is wrong there is wrong with the tests"
+    )
+)]
+
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};

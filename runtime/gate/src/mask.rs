@@ -53,7 +53,7 @@ impl Mask {
         Ok(Mask { text: text.into(), segments, strings: false })
     }
 
-    /// The mask of every string that has one of these names, at any depth below `root`, or that is the member `inner` of what
+    /// The mask of every string that has one of these names, in whatever case, at any depth below `root`, or that is the member `inner` of what
     /// has one.
     ///
     /// # Errors
@@ -161,7 +161,7 @@ fn step<'m>(masks: &[State<'m>], name: &str) -> (Vec<State<'m>>, Option<bool>) {
                 continue;
             }
             Segment::Named(wanted) => **wanted == *name,
-            Segment::OneOf(wanted) => wanted.iter().any(|wanted| **wanted == *name),
+            Segment::OneOf(wanted) => wanted.iter().any(|wanted| wanted.eq_ignore_ascii_case(name)),
             Segment::Any => true,
         };
         match rest {
@@ -221,6 +221,11 @@ mod tests {
             r#"{"x":{"password":"<\"p\">","a":[{"token":"<\"t\">","secret":true,"password":{"password":"<\"q\">"}}],"name":"n"},"password":"r"}"#
         );
         let inner = Mask::of_names("/x", &["password"], Some("value")).unwrap();
+        let anywhere = Mask::of_names("", &["password"], None).unwrap();
+        assert_eq!(
+            apply_all(&[anywhere], r#"{"PassWord":"p","x":[{"password":"q","passwords":"r"}]}"#).unwrap(),
+            r#"{"PassWord":"<\"p\">","x":[{"password":"<\"q\">","passwords":"r"}]}"#
+        );
         let text = r#"{"x":{"password":{"value":"p","other":"o"},"value":"v"}}"#;
         assert_eq!(
             apply_all(&[inner], text).unwrap(),

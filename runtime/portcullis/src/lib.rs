@@ -39,6 +39,7 @@ pub mod doors;
 mod evidence;
 mod gate;
 mod history;
+mod kept;
 mod masks;
 mod module_store;
 mod past;
@@ -52,6 +53,7 @@ mod trust_places;
 mod trust_record;
 mod usage;
 
+pub use activation::MAX_SET_BYTES;
 pub use backtest::{Backtest, Backtester, Compared, Transition, Undecided};
 pub use change::{Change, RequirementsChange};
 pub use decide::DecideOptions;
@@ -64,25 +66,38 @@ pub use module_store::{EVIDENCE_SUFFIX, ModuleStore, ModuleStoreError, evidence_
 #[cfg(unix)]
 pub use portcullis_engine::compile_worker;
 pub use portcullis_engine::{
-    CacheOptions, CacheUse, CompileIn, CompileLimits, Engine, EngineError, EngineOptions, History, LoadError,
+    CacheOptions, CacheUse, CompileIn, CompileLimits, Effort, Engine, EngineError, EngineOptions, Evaluation, History,
+    LoadError, Policy, Turn,
 };
 pub use portcullis_gate::{
-    Decision, DecisionView, Fault, HistoryAnswer, HistoryCall, HistoryQuery, HistoryUnavailable, Lock, Outcome,
-    PastDecision, Request, RequestError, Requirement, Sha256,
+    Decision, DecisionView, Document, Fault, Faulted, HistoryAnswer, HistoryCall, HistoryQuery, HistoryUnavailable,
+    Lock, Mark, Mask, Mismatch, Outcome, PastDecision, PinnedSet, Pointer, Request, RequestError, Requirement,
+    SetDefinition, Sha256, SourceError,
 };
-
-pub use portcullis_ledger::{Ledger, LedgerOptions, Reader, ReplayResult, StoreError};
+pub use portcullis_ledger::store::postgres::PostgresOptions;
+pub use portcullis_ledger::{
+    DecisionBody, Event, FormatError, Ledger, LedgerOptions, Reader, ReplayResult, RequestErased, StoreError,
+};
 pub use record::{Permission, Place, Recorded};
 pub use replay::{ReplayError, Replayed, Replayer, Stored};
 pub use set::{LOCK_FILE, Locked, LockedModule, MANIFEST_FILE, NotLoaded, PolicySet, ReadFiles, SetError, SetFiles};
 pub use substitute::{
-    ChangeKind, Substituted, SubstitutedTransition, Substitution, SubstitutionExample, SubstitutionSummary, Unknowable,
-    UnloadedPolicy,
+    ChangeKind, Redecided, Substituted, SubstitutedTransition, Substitution, SubstitutionExample, SubstitutionSummary,
+    Unknowable, UnloadedPolicy,
 };
 pub use trial::{Trial, Tried};
 pub use trust::{LOAD_TRUST, Untrusted};
 pub use trust_record::{RecordedEvidence, RecordedPolicy, recorded_evidence};
 pub use usage::{CodeCount, Percentiles, Usage, Used};
+
+/// The crates that this one is made of, and those whose types stand in its signatures: whatever has no name here has one
+/// there.
+pub mod parts {
+    pub use {jiff, uuid};
+    pub use {
+        portcullis_attest as attest, portcullis_engine as engine, portcullis_gate as gate, portcullis_ledger as ledger,
+    };
+}
 
 /// The host's clock, as requests carry it.
 #[must_use]

@@ -1,6 +1,6 @@
 //! Making a recorded decision again, from the bytes in the ledger alone.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -12,6 +12,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::activation::set_of;
+use crate::kept::Kept;
 use crate::{DecideOptions, HistorySource, PolicySet};
 
 /// What came of replaying one decision.
@@ -151,12 +152,15 @@ fn erasure(index: u64, leaf: Vec<u8>) -> Result<(u64, RequestErased), ReplayErro
 
 const ERASED: &str = "request.erased";
 
-/// Replays decisions of one ledger. Sets are loaded once; shared by any number of threads.
+/// Sets that are kept while a ledger is gone through: few decide at a time, and each takes as much memory as its policies.
+pub(crate) const KEPT_SETS: usize = 8;
+
+/// Replays decisions of one ledger. Sets are loaded once, as long as few take turns; shared by any number of threads.
 pub struct Replayer<'r> {
     reader: &'r Reader,
     engine: Engine,
     /// By the set's digest and the release of the engine that its decisions name.
-    sets: Mutex<HashMap<(Sha256, String), Arc<PolicySet>>>,
+    sets: Kept<(Sha256, String), Arc<PolicySet>>,
     /// The decisions that events say were erased, once that was asked.
     erased: Mutex<Option<HashSet<u64>>>,
 }
@@ -165,7 +169,7 @@ impl<'r> Replayer<'r> {
     /// A replayer.
     #[must_use]
     pub fn new(reader: &'r Reader, engine: Engine) -> Replayer<'r> {
-        Replayer { reader, engine, sets: Mutex::default(), erased: Mutex::default() }
+        Replayer { reader, engine, sets: Kept::new(KEPT_SETS), erased: Mutex::default() }
     }
 
     /// Makes one decision again and compares it, fuel included, byte for byte.
@@ -239,16 +243,11 @@ impl<'r> Replayer<'r> {
         now: Timestamp,
         engine: &EngineIdentity,
     ) -> Result<Arc<PolicySet>, String> {
-        let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (sha256, engine.version.clone());
-        if let Some(set) = sets.get(&key) {
-            return Ok(Arc::clone(set));
-        }
-        let set = set_of(self.reader, sha256, index, now, &self.engine).map_err(|error| error.to_string())?;
-        // The same configuration decides alike: what differs is only what the release is called.
-        let set = Arc::new(set.with_engine_version(&engine.version));
-        sets.insert(key, Arc::clone(&set));
-        Ok(set)
+        self.sets.get(&(sha256, engine.version.clone()), || {
+            let set = set_of(self.reader, sha256, index, now, &self.engine).map_err(|error| error.to_string())?;
+            // The same configuration decides alike: what differs is only what the release is called.
+            Ok(Arc::new(set.with_engine_version(&engine.version)))
+        })
     }
 }
 

@@ -4,8 +4,8 @@
 //! what the policies were told of the past. What the new module reads and the recorded request lacks is missing, as it would
 //! have been then.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use portcullis_engine::Engine;
@@ -15,7 +15,8 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::activation::{NotStored, activation_of, stored_set};
-use crate::replay::{ReplayError, Stored};
+use crate::kept::Kept;
+use crate::replay::{KEPT_SETS, ReplayError, Stored};
 use crate::{Change, DecideOptions, HistorySource, Percentiles, PolicySet, RequirementsChange};
 
 /// Makes recorded decisions again with a module in the place of another. Sets are loaded once; shared by any number of
@@ -26,12 +27,20 @@ pub struct Substitution<'r> {
     old: Sha256,
     new: Arc<[u8]>,
     /// By their digest; `None` for sets without the old module.
-    sets: Mutex<HashMap<Sha256, Option<Arc<Loaded>>>>,
+    sets: Kept<Sha256, Option<Arc<Loaded>>>,
+    /// What went wrong with sets, of all that were looked at.
+    reports: Mutex<BTreeMap<Sha256, Report>>,
 }
 
-/// A set with the new module, or why there is none.
+/// A set with the new module; `None` where it could not be loaded.
 struct Loaded {
-    set: Result<PolicySet, String>,
+    set: Option<PolicySet>,
+}
+
+/// What went wrong with a set.
+#[derive(Default)]
+struct Report {
+    problem: Option<String>,
     not_loaded: Vec<UnloadedPolicy>,
 }
 
@@ -99,7 +108,7 @@ impl<'r> Substitution<'r> {
     /// Puts the module `new` in the place of that with the digest `old`.
     #[must_use]
     pub fn new(reader: &'r Reader, engine: Engine, old: Sha256, new: Arc<[u8]>) -> Substitution<'r> {
-        Substitution { reader, engine, old, new, sets: Mutex::default() }
+        Substitution { reader, engine, old, new, sets: Kept::new(KEPT_SETS), reports: Mutex::default() }
     }
 
     /// Makes one decision again.
@@ -126,7 +135,7 @@ impl<'r> Substitution<'r> {
         if !mine(&recorded, self.old).any(|trace| trace.said != PolicySaid::Skipped) {
             return Ok(Substituted::NotAsked);
         }
-        let Ok(set) = &loaded.set else { return Ok(Substituted::Unknowable(Unknowable::SetNotInLedger)) };
+        let Some(set) = &loaded.set else { return Ok(Substituted::Unknowable(Unknowable::SetNotInLedger)) };
         let now = recorded.now.parse::<Timestamp>().map_err(|error| damaged(error.to_string()))?;
         let request = Request::parse(request, now).map_err(|error| damaged(error.to_string()))?;
         let again = set.decide(&request, &DecideOptions::default(), &HistorySource::recorded(&recorded));
@@ -171,8 +180,7 @@ impl<'r> Substitution<'r> {
     /// The policies that could not be loaded with the new module, of all sets that were looked at so far.
     #[must_use]
     pub fn not_loaded(&self) -> Vec<UnloadedPolicy> {
-        let sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<_> = sets.values().flatten().flat_map(|loaded| loaded.not_loaded.clone()).collect();
+        let mut all: Vec<_> = self.reports().values().flat_map(|report| report.not_loaded.clone()).collect();
         all.sort();
         all
     }
@@ -180,25 +188,31 @@ impl<'r> Substitution<'r> {
     /// Why sets could not be loaded from the ledger, of all that were looked at so far.
     #[must_use]
     pub fn problems(&self) -> Vec<String> {
-        let sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<_> = sets.values().flatten().filter_map(|loaded| loaded.set.as_ref().err().cloned()).collect();
+        let mut all: Vec<_> = self.reports().values().filter_map(|report| report.problem.clone()).collect();
         all.sort();
         all
     }
 
     /// The set with the new module; `None` where it does not have the old one.
     fn set(&self, sha256: Sha256, index: u64, now: Timestamp) -> Result<Option<Arc<Loaded>>, ReplayError> {
-        let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = sets.get(&sha256) {
-            return Ok(found.clone());
-        }
-        let loaded = self.load(sha256, index, now)?.map(Arc::new);
-        sets.insert(sha256, loaded.clone());
-        Ok(loaded)
+        self.sets.get(&sha256, || {
+            let Some((set, report)) = self.load(sha256, index, now)? else { return Ok(None) };
+            self.reports().insert(sha256, report);
+            Ok(Some(Arc::new(Loaded { set })))
+        })
     }
 
-    fn load(&self, sha256: Sha256, index: u64, now: Timestamp) -> Result<Option<Loaded>, ReplayError> {
-        let unloaded = |problem: String| Loaded { set: Err(problem), not_loaded: Vec::new() };
+    fn reports(&self) -> MutexGuard<'_, BTreeMap<Sha256, Report>> {
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn load(
+        &self,
+        sha256: Sha256,
+        index: u64,
+        now: Timestamp,
+    ) -> Result<Option<(Option<PolicySet>, Report)>, ReplayError> {
+        let unloaded = |problem: String| (None, Report { problem: Some(problem), not_loaded: Vec::new() });
         let activation = match activation_of(self.reader, sha256, index) {
             Ok(activation) => activation,
             Err(NotStored::Store(error)) => return Err(error.into()),
@@ -223,7 +237,7 @@ impl<'r> Substitution<'r> {
             code: policy.error.cause.map_or_else(|| policy.error.fault.code(), |cause| cause.code()).to_owned(),
             detail: policy.error.detail,
         });
-        Ok(Some(Loaded { set: Ok(set), not_loaded: unloaded.collect() }))
+        Ok(Some((Some(set), Report { problem: None, not_loaded: unloaded.collect() })))
     }
 }
 

@@ -6,8 +6,7 @@ use clap::Args;
 
 use super::ReportFormat;
 
-/// How registries are spoken to. Over https, through the proxy that HTTPS_PROXY or ALL_PROXY names, but for what NO_PROXY
-/// lists.
+/// How registries are spoken to.
 #[derive(Debug, Args)]
 pub struct RegistryArgs {
     /// Speak http, without encryption; to a registry on this machine it is spoken anyway. No credentials go over it to
@@ -39,7 +38,8 @@ pub struct ModuleStoreArgs {
 /// Pushes a component, and the evidence beside it (FILE.*.sigstore.json), to a registry as a Wasm OCI artifact.
 ///
 /// The component is inspected first. Credentials come from PORTCULLIS_REGISTRY_USERNAME and PORTCULLIS_REGISTRY_PASSWORD,
-/// or from where Docker and Podman keep them. Pushing the same bytes again gives the same digest.
+/// or from where Docker and Podman keep them. Over https, the proxy of HTTPS_PROXY or ALL_PROXY is used, but for what NO_PROXY
+/// lists. Pushing the same bytes again gives the same digest.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -65,7 +65,8 @@ pub struct PushArgs {
 }
 
 /// Pulls a component and its evidence from a registry. Digests are compared and the component is inspected before the file
-/// appears; evidence is written beside it, under names computed from its bytes, and is not verified.
+/// appears; evidence is written beside it, under names computed from its bytes, and is not verified. Credentials and proxies are
+/// those of `policy push`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

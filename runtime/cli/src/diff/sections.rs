@@ -29,7 +29,8 @@ pub fn page(compared: &Compared) -> Page {
             Some(one) if one.is_unknown() => (Tone::Look, "; no recorded decision tells what it would change".into()),
             Some(one) => {
                 let changed = one.decided.saturating_sub(one.unchanged);
-                (Tone::Good, format!("; {changed} of {} made again would change", count(one.decided, "decision")))
+                let tone = if one.faults.is_empty() { Tone::Good } else { Tone::Look };
+                (tone, format!("; {changed} of {} made again would change", count(one.decided, "decision")))
             }
             None if *same_code => (Tone::Good, "; the code is the same".into()),
             None => (Tone::Look, "; the code differs, so what it decides may differ: use --ledger".into()),

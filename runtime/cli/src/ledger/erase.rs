@@ -59,8 +59,8 @@ fn decisions(count: u64, before: Timestamp) -> String {
 
 fn warn_of_scrub() {
     report::warning(
-        "a reader has the ledger open, so its write-ahead log still holds the erased bytes; they go when the ledger is \
-         closed, or with a later entry",
+        "a reader has the ledger open, so its write-ahead log still holds the erased bytes; they go once nobody has the \
+         ledger open",
     );
 }
 

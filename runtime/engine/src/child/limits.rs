@@ -3,6 +3,7 @@ use std::time::Duration;
 use portcullis_gate::Limits;
 
 use crate::cache::MAX_ENTRY_BYTES;
+use crate::runner::COMPARISON_TIMES;
 
 /// What compiling one module may cost. Over a limit, the module is refused (`load.compile-limit`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,9 +56,10 @@ const MIN_MEMORY_BYTES: u64 = 64 << 20;
 /// A day: longer waits are none.
 const MAX_WALL_S: u64 = 86_400;
 
-/// `configure` runs twice while a module is loaded (for the snapshot, and to compare it with the module), and `evaluate` twice,
-/// each with the time of both.
+/// `configure` runs twice while a module is loaded (for the snapshot, and to compare it with the module), and so does `evaluate`,
+/// once of it with the time of `configure` in addition.
 fn guest_s(limits: &Limits) -> u64 {
-    let ms = limits.configure_time_ms.saturating_mul(4).saturating_add(limits.time_ms.saturating_mul(2));
+    let evaluate_ms = limits.time_ms.saturating_mul(COMPARISON_TIMES.saturating_mul(2));
+    let ms = limits.configure_time_ms.saturating_mul(3).saturating_add(evaluate_ms);
     ms.div_ceil(1000)
 }

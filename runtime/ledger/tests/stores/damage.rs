@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use portcullis_gate::Outcome;
 use portcullis_ledger::store::Entry;
 use portcullis_ledger::{
-    Body, Commitment, DecisionBody, ErasedPart, Event, Ledger, LedgerOptions, Pages, ProblemCode, Sha256, Time,
-    Verification, default_copies, verify_file,
+    Body, Commitment, DecisionBody, ErasedPart, Event, Ledger, LedgerOptions, Pages, Problem, ProblemCode, Sha256,
+    Time, Verification, default_copies, verify_file,
 };
 use rusqlite::Connection;
 
@@ -183,6 +183,32 @@ fn damage_to_any_table_is_named() {
         let found = codes(&path);
         assert!(found.contains(&expected), "{statement}: {found:?}");
     }
+}
+
+/// A row is changed while its index is out of the schema: the file is well-formed, and whoever asks the index is misled.
+#[test]
+fn an_index_that_is_not_of_its_table_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    write(&path, 9, 4096);
+    let open = || {
+        let db = Connection::open(&path).unwrap();
+        db.execute_batch("PRAGMA writable_schema = ON").unwrap();
+        db
+    };
+    let text = "SELECT rowid, rootpage, sql FROM sqlite_schema WHERE name = 'decisions_time'";
+    let row: (i64, i64, String) =
+        open().query_row(text, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+    assert_eq!(open().execute("DELETE FROM sqlite_schema WHERE name = 'decisions_time'", []).unwrap(), 1);
+    assert_eq!(open().execute("UPDATE decisions SET time = time + 1 WHERE no = 4", []).unwrap(), 1);
+    let back = "INSERT INTO sqlite_schema(rowid, type, name, tbl_name, rootpage, sql) \
+                VALUES (?1, 'index', 'decisions_time', 'decisions', ?2, ?3)";
+    assert_eq!(open().execute(back, row).unwrap(), 1);
+    let found = verify(&path).problems;
+    let names =
+        |problem: &Problem| problem.code == ProblemCode::Page && problem.detail.contains("index decisions_time");
+    assert!(found.iter().any(names), "{found:?}");
+    assert!(!found.iter().any(|problem| problem.detail.contains("index decisions_action")), "{found:?}");
 }
 
 /// What was erased before is put back, with its salt.

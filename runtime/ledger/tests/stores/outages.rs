@@ -1,11 +1,11 @@
 //! Replicas and servers that sleep, vanish and come back, and replicas that begin at once.
 
-use std::sync::Barrier;
+use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
-use portcullis_ledger::store::OpenReader as _;
 use portcullis_ledger::store::postgres::{Postgres, PostgresReaders};
-use portcullis_ledger::{Appended, Ledger, Reader, StoreError};
+use portcullis_ledger::store::{Listen, OpenReader, ReadStore};
+use portcullis_ledger::{Appended, Ledger, LedgerOptions, Reader, StoreError};
 
 use crate::replicas::Site;
 use crate::sample::decision;
@@ -118,6 +118,48 @@ fn a_lease_that_was_given_back_or_ended_is_not_renewed() {
     renewing.tend().unwrap();
     std::thread::sleep(Duration::from_millis(600));
     assert!(matches!(renewing.tend(), Err(StoreError::Lapsed { .. })));
+}
+
+/// As [`PostgresReaders`], but that nobody can be told of submissions.
+struct Deaf(PostgresReaders);
+
+impl OpenReader for Deaf {
+    fn open_reader(&self) -> Result<Box<dyn ReadStore>, StoreError> {
+        self.0.open_reader()
+    }
+
+    fn listen(&self) -> Result<Option<Box<dyn Listen>>, StoreError> {
+        Err(StoreError::Refused { problem: "deaf".to_owned() })
+    }
+
+    fn tend_interval(&self) -> Duration {
+        self.0.tend_interval()
+    }
+
+    fn tend(&self) -> Result<(), StoreError> {
+        self.0.tend()
+    }
+
+    fn prepare_scrub(&self) -> Result<(), StoreError> {
+        self.0.prepare_scrub()
+    }
+}
+
+/// What fails after its threads began leaves none behind that holds the lease.
+#[test]
+fn a_ledger_that_does_not_start_gives_its_lease_back() {
+    let Some(server) = Server::start() else { return };
+    let mut site = Site::new(&server, "ledger");
+    drop(site.join("one").unwrap());
+    site.options.lease = Duration::from_secs(2);
+    let store = Postgres::open(&site.options).unwrap().unwrap();
+    let deaf = Arc::new(Deaf(PostgresReaders::new(site.options.clone(), &store)));
+    let (key, copies) = (site.copy("key"), vec![site.copy("one")]);
+    let started = Ledger::start(Box::new(store), deaf, &key, copies, &LedgerOptions::default());
+    assert!(matches!(started.map(|_| ()), Err(StoreError::Refused { problem }) if problem == "deaf"));
+    // Longer than from one renewal to the next, and not as long as the lease.
+    std::thread::sleep(Duration::from_millis(1200));
+    drop(Postgres::open(&site.options).unwrap().unwrap());
 }
 
 /// A replica that looks on keeps its connections.

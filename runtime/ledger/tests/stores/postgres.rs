@@ -1,7 +1,8 @@
 //! The conformance suite on a real PostgreSQL, its death, and failover.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use portcullis_ledger::store::postgres::{Postgres, PostgresOptions};
 use portcullis_ledger::{Appended, Ledger, LedgerOptions, StoreError, Verification, verify_store};
@@ -76,20 +77,24 @@ fn conforms() {
 #[test]
 fn killed_while_committing() {
     let Some(server) = Server::start() else { return };
-    let place = place_of(&server, "ledger", Duration::from_millis(300));
+    let place = place_of(&server, "ledger", Duration::from_secs(20));
     for round in 0..4u64 {
         let waiting = LedgerOptions { lock_wait: Duration::from_secs(5), ..LedgerOptions::default() };
         let ledger = place.open_with(&waiting).unwrap();
+        let told = AtomicU64::new(0);
         let (acknowledged, errors): (Vec<u64>, Vec<StoreError>) = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..8u64)
                 .map(|thread| {
-                    let ledger = &ledger;
+                    let (ledger, told) = (&ledger, &told);
                     scope.spawn(move || {
                         let mut acknowledged = Vec::new();
                         for n in 0..1_000_000 {
                             let n = round * 100_000_000 + thread * 10_000_000 + n;
                             match ledger.append(decision(n)) {
-                                Ok(Appended::Committed(_)) => acknowledged.push(n),
+                                Ok(Appended::Committed(_)) => {
+                                    acknowledged.push(n);
+                                    told.fetch_add(1, Ordering::Relaxed);
+                                }
                                 Ok(other) => panic!("{other:?}"),
                                 Err(error) => return (acknowledged, error),
                             }
@@ -98,7 +103,12 @@ fn killed_while_committing() {
                     })
                 })
                 .collect();
-            std::thread::sleep(Duration::from_millis(150 + 70 * round));
+            // However busy the machine is, something was acknowledged before.
+            let start = Instant::now();
+            while told.load(Ordering::Relaxed) < 8 && start.elapsed() < Duration::from_secs(60) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            std::thread::sleep(Duration::from_millis(100 + 70 * round));
             server.kill();
             let all: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
             (
@@ -113,6 +123,8 @@ fn killed_while_committing() {
         assert!(matches!(ledger.append(decision(1)), Err(StoreError::Stopped { .. })));
         drop(ledger);
         server.begin();
+        // Nobody gave it back, and nobody waits for it here.
+        server.sql("UPDATE ledger.lease SET ends = clock_timestamp()");
         let ledger = place.open_with(&waiting).unwrap();
         let reader = ledger.reader().unwrap();
         for n in &acknowledged {

@@ -102,7 +102,8 @@ impl Server {
         file
     }
 
-    fn sql(&self, text: &str) {
+    #[allow(dead_code, reason = "where servers are told something")]
+    pub fn sql(&self, text: &str) {
         self.run("psql", &["-q", "-h", path(self.folder.path()), "-U", "gate", "-d", "postgres", "-c", text]);
     }
 

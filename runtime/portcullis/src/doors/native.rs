@@ -1,8 +1,8 @@
-//! The native request: nothing to turn; its bytes are what is decided and recorded.
+//! The native request: nothing to turn; but for masked credentials, its bytes are what is decided and recorded.
 
 use portcullis_gate::Document;
 
-use super::{DoorError, DoorOptions, Kind, Opened, write};
+use super::{DoorError, DoorOptions, Kind, Opened, sensitive, write};
 
 pub(super) fn open(document: &Document, options: &DoorOptions) -> Result<Opened, DoorError> {
     write::refuse(
@@ -14,5 +14,6 @@ pub(super) fn open(document: &Document, options: &DoorOptions) -> Result<Opened,
             ("context", !options.context.is_empty()),
         ],
     )?;
-    Ok(Opened { kind: Kind::Native, request: document.text().as_bytes().to_vec(), uid: None, masks: Vec::new() })
+    let masks = sensitive::of_request(Kind::Native)?;
+    Ok(Opened { kind: Kind::Native, request: document.text().as_bytes().to_vec(), uid: None, masks })
 }

@@ -1,4 +1,5 @@
-//! What a door masks of its payload: strings that the payload's own format says are secrets, by their names.
+//! What a door masks of its payload: strings that the payload's own format says are secrets, and in requests without such a
+//! format those whose names say it, in whatever case.
 //!
 //! Marks inside a payload (`after_sensitive` in a Terraform plan) are not followed: whoever writes the payload writes them,
 //! and could hide from the policies what these are to judge. What else is secret is for the set's `mask`.
@@ -34,6 +35,35 @@ const CREDENTIALS: [&str; 24] = [
     "sensitive_content",
     "token",
 ];
+
+/// What else holds credentials in requests that people and pipelines write, beside [`CREDENTIALS`].
+const IN_REQUESTS: [&str; 18] = [
+    "access_token",
+    "api-key",
+    "api_token",
+    "apikey",
+    "authorization",
+    "bearer_token",
+    "client-secret",
+    "cookie",
+    "id_token",
+    "passphrase",
+    "passwd",
+    "private-key",
+    "proxy-authorization",
+    "refresh_token",
+    "secret_access_key",
+    "session_token",
+    "set-cookie",
+    "x-api-key",
+];
+
+/// The masks of a request that is written for policies, a native one or a Stage0 check: anywhere in it.
+pub(super) fn of_request(kind: Kind) -> Result<Vec<Mask>, DoorError> {
+    let names = [CREDENTIALS.as_slice(), &IN_REQUESTS].concat();
+    let mask = Mask::of_names("", &names, None);
+    Ok(vec![mask.map_err(|problem| DoorError::Shape { kind, message: problem.into() })?])
+}
 
 /// The masks of a Terraform plan, which is at `/context/terraform`.
 pub(super) fn of_plan() -> Result<Vec<Mask>, DoorError> {

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::read::Payload;
 use super::write::{self, Native, agreed};
-use super::{DoorError, DoorOptions, Kind, Opened};
+use super::{DoorError, DoorOptions, Kind, Opened, sensitive};
 
 pub(super) fn open(document: &Document, options: &DoorOptions) -> Result<Opened, DoorError> {
     let payload = Payload::new(Kind::Stage0, document)?;
@@ -31,7 +31,7 @@ pub(super) fn open(document: &Document, options: &DoorOptions) -> Result<Opened,
         // A run is nobody: what is asked of people, such as who may approve, is not to be asked of it.
         None => ("run", run.unwrap_or("unknown")),
     };
-    Native {
+    let opened = Native {
         subject,
         subject_properties: vec![("role", json!(role))],
         action: "execute",
@@ -41,5 +41,6 @@ pub(super) fn open(document: &Document, options: &DoorOptions) -> Result<Opened,
         environment: agreed("environment", environment, options.environment.as_deref())?,
         payload: ("stage0", write::source(document)),
     }
-    .write(&payload, Kind::Stage0, options)
+    .write(&payload, Kind::Stage0, options)?;
+    Ok(Opened { masks: sensitive::of_request(Kind::Stage0)?, ..opened })
 }

@@ -21,7 +21,7 @@ fn decision(said: [Said; 2]) -> Decision {
     let definition = Manifest::parse("portcullis.toml", MANIFEST.as_bytes(), now).unwrap().definition;
     let pin = PolicyPin { module_sha256: Some(Sha256::of(b"module")), settings_sha256: Some(Sha256::of(b"{}")) };
     let engine = EngineIdentity { version: "test".into(), configuration_sha256: Sha256::of(b"configuration") };
-    let set = Arc::new(PinnedSet { pins: vec![pin.clone(), pin], sha256: Sha256::of(b"set"), definition, engine });
+    let set = Arc::new(PinnedSet { pins: vec![pin, pin], sha256: Sha256::of(b"set"), definition, engine });
     let request = serde_json::json!({
         "subject": {"type": "user", "id": "alice"}, "action": {"name": "deploy"},
         "resource": {"type": "service", "id": "api"}, "context": {}

@@ -332,7 +332,7 @@ impl Postgres {
 /// The database's clock, in microseconds.
 const CLOCK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
 /// How long after their end submissions stay that nobody took or took back: their replica died.
-pub(crate) const PURGED_AFTER: Duration = Duration::from_secs(15);
+const PURGED_AFTER: Duration = Duration::from_secs(15);
 
 fn id_of(bytes: Vec<u8>) -> Result<Uuid, StoreError> {
     Uuid::from_slice(&bytes).map_err(|_| StoreError::damaged("a submission's id has not 16 bytes"))
