@@ -96,7 +96,7 @@ fn a_rotation_between_two_questions_is_no_damage() {
         ledger.append(entry()).unwrap();
         drop(ledger);
         let opener = Interrupted { path, rotated: Arc::default() };
-        let reader = Reader::new(Arc::new(opener));
+        let reader = Reader::new(Arc::new(opener), 1);
         let size = |size| (what == "signed").then_some(size);
         assert_eq!(read(&reader), (1, size(1)), "{what}");
         assert_eq!(read(&reader), (2, size(2)), "{what}");

@@ -128,6 +128,10 @@ mod tests {
         fn tend(&self) -> Result<(), StoreError> {
             Ok(())
         }
+
+        fn prepare_scrub(&self) -> Result<(), StoreError> {
+            Ok(())
+        }
     }
 
     fn pool(path: &Path, still: bool, most: usize) -> (Arc<Openings>, Pool) {
