@@ -3,9 +3,13 @@
 //! An evaluation lives for microseconds in a fresh copy of the memory, so nothing is ever freed, and the compiler leaves
 //! out what would have done it. The heap starts behind the static data in the first memory page; `configure` makes
 //! room for an ordinary evaluation, which then never grows the memory: growing costs the host more than the evaluation.
+//!
+//! With the feature `reuse`, for policies that parse a lot while they are configured, the allocator of `std` serves `configure`.
+//! What stays then lies close together instead of scattered among the remains of parsing, and an evaluation changes fewer
+//! pages, each of which the host copies back.
 #![expect(unsafe_code, reason = "an allocator, and a static without locks")]
 
-use std::alloc::{GlobalAlloc, Layout};
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -55,13 +59,18 @@ impl<P: Policy> State<P> {
 /// Room that `configure` leaves for an evaluation, in bytes: several times what an ordinary one takes, and little enough
 /// that a small policy keeps to one page. The host writes the memory anew after each evaluation.
 const EVALUATION_BYTES: usize = 16 * 1024;
+/// The same with [`REUSES`]. What an evaluation does not touch costs nothing.
+const ENGINE_EVALUATION_BYTES: usize = 256 * 1024;
 const PAGE_BYTES: usize = 64 * 1024;
 
 #[global_allocator]
 static HEAP: Heap = Heap { next: AtomicUsize::new(0), end: AtomicUsize::new(0) };
 
-/// Addresses of the first free byte and of the end of the memory; both 0 before the first allocation. Atomics only
-/// because statics are shared: there are no threads.
+/// Whether `configure` frees and uses again.
+const REUSES: bool = cfg!(feature = "reuse");
+
+/// Addresses of the first free byte and of the end of the memory; both 0 before the first allocation, or with [`REUSES`]
+/// until the policy is configured. Atomics only because statics are shared: there are no threads.
 struct Heap {
     next: AtomicUsize,
     end: AtomicUsize,
@@ -108,7 +117,21 @@ impl Heap {
         Some(())
     }
 
+    /// Whether `std` allocates.
+    fn is_configuring(&self) -> bool {
+        REUSES && self.next.load(Relaxed) == 0
+    }
+
     fn reserve(&self, bytes: usize) {
+        if self.is_configuring() {
+            // Behind everything that `std` has. Where there is no room it goes on allocating.
+            let pages = ENGINE_EVALUATION_BYTES.div_ceil(PAGE_BYTES);
+            let start = std::arch::wasm32::memory_size::<0>().saturating_mul(PAGE_BYTES);
+            if self.grow(pages.saturating_mul(PAGE_BYTES)).is_some() {
+                self.next.store(start, Relaxed);
+            }
+            return;
+        }
         let next = self.next.load(Relaxed);
         let free = self.end.load(Relaxed).saturating_sub(next);
         if free < bytes {
@@ -119,18 +142,32 @@ impl Heap {
 }
 
 // SAFETY: `take` hands out ranges that are aligned, inside the memory and not handed out before; the newest range is
-// extended only by its owner.
+// extended only by its owner. While `std` allocates, `take` hands out nothing, and what `std` handed out is never given
+// back to it afterwards.
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if self.is_configuring() {
+            // SAFETY: the caller's promise is `std`'s.
+            return unsafe { System.alloc(layout) };
+        }
         match self.take(layout.align(), layout.size()) {
             Some(start) => std::ptr::with_exposed_provenance_mut(start),
             None => std::ptr::null_mut(),
         }
     }
 
-    unsafe fn dealloc(&self, _: *mut u8, _: Layout) {}
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        if self.is_configuring() {
+            // SAFETY: everything so far came from `std`.
+            unsafe { System.dealloc(at, layout) }
+        }
+    }
 
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        if self.is_configuring() {
+            // SAFETY: everything so far came from `std`.
+            return unsafe { System.realloc(at, layout, size) };
+        }
         let newest = at.addr().checked_add(layout.size()) == Some(self.next.load(Relaxed));
         if newest {
             let extended = at.addr().checked_add(size).and_then(|end| self.extend_to(end));
