@@ -109,7 +109,10 @@ pub(crate) struct PreparedCode {
     last: Mutex<Option<(Sha256, Arc<[u8]>)>>,
 }
 
-/// The code of a module, made where the engine compiles unless it was made before; `None` for small modules. Answers also
+/// The code of a module; `None` for a small one.
+type Code = Option<Arc<[u8]>>;
+
+/// The code of a module, made where the engine compiles unless it was made before. Answers also
 /// whether the cache had an entry that was not authentic.
 ///
 /// # Errors
@@ -119,7 +122,7 @@ pub(crate) fn code(
     name: &Sha256,
     module: &[u8],
     source: &PolicySource<'_>,
-) -> Result<(Option<Arc<[u8]>>, bool), LoadError> {
+) -> Result<(Code, bool), LoadError> {
     if module.len() < WORTH_KEEPING_BYTES {
         return Ok((None, false));
     }

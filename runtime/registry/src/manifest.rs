@@ -214,7 +214,8 @@ mod tests {
         let most = MAX_EVIDENCE_BYTES;
         assert_eq!(changed("/layers/0/size", json!(most + 1)), Size { what: "evidence", size: most + 1, limit: most });
         let layer = manifest()["layers"][0].clone();
-        assert_eq!(changed("/layers", json!(vec![layer; 18])), Layers { found: 18, limit: 17 });
+        let limit = MAX_EVIDENCE + 1;
+        assert_eq!(changed("/layers", json!(vec![layer; limit + 1])), Layers { found: limit + 1, limit });
         for (pointer, value) in [
             ("/schemaVersion", json!(1)),
             ("/layers", json!({})),

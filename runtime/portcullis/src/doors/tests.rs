@@ -334,7 +334,10 @@ fn guesses_only_what_is_unambiguous() {
     let both = guess(br#"{"goal":"x","subject":{}}"#).expect_err("ambiguous").to_string();
     assert!(both.contains("native request (native), Stage0 check (stage0)"), "{both}");
     let none = guess(b"{}").expect_err("nothing").to_string();
-    assert!(none.contains("none of") && none.contains("Terraform plan (terraform)"), "{none}");
+    assert!(
+        none.contains("none of") && none.contains("a Terraform plan has `format_version` and `resource_changes`"),
+        "{none}"
+    );
 }
 
 fn json() -> impl Strategy<Value = serde_json::Value> {
