@@ -19,7 +19,8 @@ fn named(set: &PolicySet, gate: &Gate, stored: &Stored, opened: Opened, substitu
     let _: &Engine = set.engine();
     let _: Vec<Mask> = opened.masks;
     let (_, _): (&Event, Result<&DecisionBody, ReplayError>) = (&stored.event, stored.body());
-    let _: fn(&Stored, &portcullis::Reader) -> Result<Option<(u64, RequestErased)>, ReplayError> = Stored::erasure;
+    type Erasure = Result<Option<(u64, RequestErased)>, ReplayError>;
+    let _: fn(&Stored, &portcullis::Reader) -> Erasure = Stored::erasure;
     let _: Effort = EngineOptions::default().effort;
     let _: fn(PostgresOptions) = |_| {};
     let _: LedgerOptions = LedgerOptions::default();
