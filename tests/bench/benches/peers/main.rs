@@ -145,7 +145,7 @@ fn main() -> anyhow::Result<()> {
             return Ok(());
         }
         cases.retain(|case| case.name == only || case.group == only);
-        let mut figures = measure(cases, rounds.saturating_mul(10), TURN, |_| ());
+        let figures = measure(cases, rounds.saturating_mul(10), TURN, |_| ());
         println!("{}", table(&figures, |_| None));
         return Ok(());
     }
