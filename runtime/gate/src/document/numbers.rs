@@ -71,9 +71,13 @@ fn changed(literal: &str) -> Option<&'static str> {
     }
     // The literal is `significant` times ten to the power of `scale`.
     let zeros = digits.len().saturating_sub(significant.len());
-    let scale = exponent.parse::<i64>().ok()?.saturating_add(zeros as i64).saturating_sub(fraction.len() as i64);
-    let Ok(scale) = u32::try_from(scale) else { return None };
+    let Ok(exponent) = exponent.parse::<i64>() else { return Some(INTEGER) };
+    let scale = exponent.saturating_add(zeros as i64).saturating_sub(fraction.len() as i64);
+    if scale < 0 {
+        return None;
+    }
+    let power = u32::try_from(scale).ok().and_then(|scale| 10u128.checked_pow(scale));
     let integer = significant.trim_start_matches('0').parse::<u128>().ok();
-    let exact = integer.and_then(|integer| integer.checked_mul(10u128.checked_pow(scale)?));
+    let exact = integer.zip(power).and_then(|(integer, power)| integer.checked_mul(power));
     (exact != Some(double.abs() as u128)).then_some(INTEGER)
 }

@@ -7,7 +7,7 @@ use portcullis_ledger::{FormatError, StoreError};
 use super::MAX_TRIES;
 use crate::{Recorded, SetError};
 
-/// Why a gate was not opened. Without a gate there is no [`Permission`], so nothing proceeds.
+/// Why a gate was not opened. Without a gate there is no [`Permission`](crate::Permission), so nothing proceeds.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GateError {
@@ -85,7 +85,7 @@ impl DecideError {
     }
 }
 
-/// Why [`Gate::guard`] did not run the effect.
+/// Why [`Gate::guard`](crate::Gate::guard) did not run the effect.
 #[derive(Debug, thiserror::Error)]
 pub enum Stopped {
     /// The decision does not proceed.
