@@ -6,13 +6,19 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::str::FromStr as _;
+use std::sync::Arc;
 
 use cedar_policy::{Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, Schema};
+use cedar_policy_core::ast::Entity as CoreEntity;
+use cedar_policy_core::entities::{Entities as CoreEntities, TCComputation};
+use cedar_policy_core::extensions::Extensions;
+use cedar_policy_core::validator::CoreSchema;
+use portcullis_policy::json::read_text;
 use portcullis_policy::prelude::*;
 
 use crate::load::chain;
 use crate::settings::{Settings, Source};
-use crate::values::{Values, document};
+use crate::values::{Members, document};
 
 /// Which request fields become what.
 pub struct Plan {
@@ -24,7 +30,6 @@ pub struct Plan {
     /// Parsed at load: Cedar's parser takes most of an evaluation.
     types: BTreeMap<String, EntityTypeName>,
     action_type: EntityTypeName,
-    values: Values,
 }
 
 struct Who {
@@ -83,10 +88,9 @@ impl Plan {
             }
         }
         match type_name(&settings.action_type) {
-            Ok(action_type) if problems.is_empty() => match Values::new() {
-                Ok(values) => Ok(Plan { pointers, principal, action, resource, context, types, action_type, values }),
-                Err(message) => Err(vec![Problem::new("", message)]),
-            },
+            Ok(action_type) if problems.is_empty() => {
+                Ok(Plan { pointers, principal, action, resource, context, types, action_type })
+            }
             Ok(_) => Err(problems),
             Err(message) => {
                 problems.push(Problem::new("/action_type", message));
@@ -110,13 +114,13 @@ impl Plan {
         let resource = self.uid(&self.resource, fields)?;
         let action =
             EntityUid::from_type_name_and_id(self.action_type.clone(), EntityId::new(self.text(self.action, fields)?));
-        let mut added: Vec<Entity> = Vec::new();
+        let mut added: Vec<CoreEntity> = Vec::new();
         for (who, uid) in [(&self.principal, &principal), (&self.resource, &resource)] {
-            if entities.get(uid).is_none() && added.iter().all(|entity| entity.uid() != *uid) {
+            if entities.get(uid).is_none() && added.iter().all(|entity| entity.uid() != uid.as_ref()) {
                 added.push(self.entity(who, uid, fields, schema)?);
             }
         }
-        let entities = entities.clone().add_entities(added, schema).map_err(|error| unfit(&error))?;
+        let entities = with(entities, added, schema)?;
         let context = self.context(fields, &action, schema)?;
         let request = Request::new(principal, action, resource, context, schema).map_err(|error| unfit(&error))?;
         Ok((request, entities))
@@ -131,11 +135,17 @@ impl Plan {
         Ok(EntityUid::from_type_name_and_id(kind, EntityId::new(self.text(who.id, fields)?)))
     }
 
-    fn entity(&self, who: &Who, uid: &EntityUid, fields: &Fields, schema: Option<&Schema>) -> Result<Entity, Refusal> {
+    fn entity(
+        &self,
+        who: &Who,
+        uid: &EntityUid,
+        fields: &Fields,
+        schema: Option<&Schema>,
+    ) -> Result<CoreEntity, Refusal> {
         let mut parents = HashSet::new();
         for (kind, place) in &who.parents {
             let parent = |id: &str| EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id));
-            match json(fields.get(*place))? {
+            match parsed(fields.get(*place))? {
                 None => {}
                 Some(Json::Text(id)) => _ = parents.insert(parent(&id)),
                 Some(Json::Array(ids)) => {
@@ -147,11 +157,12 @@ impl Plan {
                 Some(_) => return Err(self.wrong(*place, "expected a list of strings")),
             }
         }
-        let attributes = self.members(&who.attributes, fields)?;
         let Some(schema) = schema else {
+            let attributes = self.record(&who.attributes, fields)?;
             let parents = parents.into_iter().map(Into::into);
-            return self.values.entity(uid.clone().into(), &attributes, parents).map(Entity::from);
+            return Ok(attributes.into_entity(uid.clone().into(), parents));
         };
+        let attributes = self.members(&who.attributes, fields)?;
         let uid_json =
             |uid: &EntityUid| serde_json::json!({"type": uid.type_name().to_string(), "id": uid.id().unescaped()});
         let entity = serde_json::json!({
@@ -159,29 +170,44 @@ impl Plan {
             "attrs": document(&attributes)?,
             "parents": parents.iter().map(uid_json).collect::<Vec<_>>(),
         });
-        Entity::from_json_value(entity, Some(schema)).map_err(|error| unfit(&error))
+        let entity = Entity::from_json_value(entity, Some(schema)).map_err(|error| unfit(&error))?;
+        Ok(entity.as_ref().clone())
     }
 
     fn context(&self, fields: &Fields, action: &EntityUid, schema: Option<&Schema>) -> Result<Context, Refusal> {
-        let members = self.members(&self.context, fields)?;
-        match schema {
-            None => self.values.context(&members).map(Context::from),
-            Some(schema) => {
-                let document = document(&members)?;
-                Context::from_json_value(document, Some((schema, action))).map_err(|error| unfit(&error))
+        let Some(schema) = schema else { return Ok(self.record(&self.context, fields)?.into_context().into()) };
+        let document = document(&self.members(&self.context, fields)?)?;
+        Context::from_json_value(document, Some((schema, action))).map_err(|error| unfit(&error))
+    }
+
+    /// The members as Cedar's values.
+    fn record(&self, record: &Record, fields: &Fields) -> Result<Members, Refusal> {
+        match record {
+            Record::Whole(place) => match fields.get(*place) {
+                Value::Missing | Value::Null => Ok(Members::default()),
+                Value::Json(text) if text.trim_start().starts_with('{') => read_text(text).map_err(Refusal::Fault),
+                _ => Err(self.wrong(*place, "expected an object")),
+            },
+            Record::Members(named) => {
+                let mut members = Members::default();
+                for (name, place) in named {
+                    members.insert(name, fields.get(*place).clone().read().map_err(Refusal::Fault)?)?;
+                }
+                Ok(members)
             }
         }
     }
 
+    /// The members as JSON, which a schema gives types.
     fn members(&self, record: &Record, fields: &Fields) -> Result<Vec<(String, Json)>, Refusal> {
         match record {
-            Record::Whole(place) => match json(fields.get(*place))? {
+            Record::Whole(place) => match parsed(fields.get(*place))? {
                 None => Ok(Vec::new()),
                 Some(Json::Object(members)) => Ok(members),
                 Some(_) => Err(self.wrong(*place, "expected an object")),
             },
             Record::Members(members) => {
-                let read = members.iter().map(|(name, place)| Ok((name, json(fields.get(*place))?)));
+                let read = members.iter().map(|(name, place)| Ok((name, parsed(fields.get(*place))?)));
                 let read = read.collect::<Result<Vec<_>, Refusal>>()?;
                 Ok(read.into_iter().filter_map(|(name, value)| Some((name.clone(), value?))).collect())
             }
@@ -202,6 +228,20 @@ impl Plan {
     fn pointer(&self, place: usize) -> Option<String> {
         self.pointers.get(place).cloned()
     }
+}
+
+/// The entities with some more.
+fn with(entities: &Entities, added: Vec<CoreEntity>, schema: Option<&Schema>) -> Result<Entities, Refusal> {
+    // What has no parents changes nothing in who belongs to whom: there is no closure to compute anew.
+    let closure = match added.iter().all(|entity| entity.parents().next().is_none()) {
+        true => TCComputation::AssumeAlreadyComputed,
+        false => TCComputation::ComputeNow,
+    };
+    let schema = schema.map(|schema| CoreSchema::new(schema.as_ref()));
+    let entities: &CoreEntities = entities.as_ref();
+    let added = added.into_iter().map(Arc::new);
+    let entities = entities.clone().add_entities(added, schema.as_ref(), closure, Extensions::all_available());
+    entities.map(Entities::from).map_err(|error| unfit(&error))
 }
 
 fn place(pointers: &mut Vec<String>, pointer: String) -> usize {
@@ -232,7 +272,7 @@ fn unfit(error: &dyn miette::Diagnostic) -> Refusal {
     Refusal::Unfit { at: None, message: chain(error) }
 }
 
-fn json(value: &Value) -> Result<Option<Json>, Refusal> {
+fn parsed(value: &Value) -> Result<Option<Json>, Refusal> {
     match value {
         Value::Missing | Value::Null => Ok(None),
         other => other.clone().read().map(Some).map_err(Refusal::Fault),

@@ -1,84 +1,129 @@
 //! Request values as Cedar's.
 //!
-//! Without a schema they are built as what they are, by Cedar's own core: its stable interface makes an expression of each,
-//! parses the name `decimal` for every fraction, and evaluates them, which takes as long as the policies do.
+//! Without a schema they are built as what they are, by Cedar's own core, straight from the request's JSON: Cedar's stable
+//! interface makes an expression of each, parses the name `decimal` for every fraction, and evaluates them, which takes as
+//! long as the policies do.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use cedar_policy_core::ast::{Context, Entity, EntityUID, Name, PartialValue, Value, ValueKind};
+use cedar_policy_core::ast::{Context, Entity, EntityUID, Name, PartialValue, Value as Cedar, ValueKind};
 use cedar_policy_core::extensions::Extensions;
+use portcullis_policy::FromJson;
+use portcullis_policy::json::{Kind, Reader, read_text};
 use portcullis_policy::prelude::*;
 use smol_str::SmolStr;
 
 use crate::request::Refusal;
 
-/// Builds values; holds what is parsed once.
-pub struct Values {
-    decimal: Name,
+/// A record of Cedar's; members that are null are left out.
+#[derive(Default)]
+pub struct Members(BTreeMap<SmolStr, Cedar>);
+
+impl Members {
+    /// # Errors
+    /// The name is there already.
+    pub fn insert(&mut self, name: &str, value: One) -> Result<(), Refusal> {
+        match value.0.and_then(|value| self.0.insert(SmolStr::new(name), value)) {
+            None => Ok(()),
+            Some(_) => Err(Refusal::Fault(format!("the member {} is there twice", quote(name)))),
+        }
+    }
+
+    pub fn into_context(self) -> Context {
+        Context::Value(Arc::new(self.0))
+    }
+
+    pub fn into_entity(self, uid: EntityUID, parents: impl Iterator<Item = EntityUID>) -> Entity {
+        let attributes = self.0.into_iter().map(|(name, value)| (name, PartialValue::Value(value)));
+        Entity::new_with_attr_partial_value(uid, attributes, Default::default(), parents.collect(), [])
+    }
 }
 
-type Members = BTreeMap<SmolStr, Value>;
+/// One value of Cedar's; none for null.
+pub struct One(Option<Cedar>);
 
-impl Values {
-    /// # Errors
-    /// Cedar does not know its own decimals.
-    pub fn new() -> Result<Values, String> {
-        let decimal: Name = "decimal".parse().map_err(|_| "decimal is no name in Cedar".to_owned())?;
-        Ok(Values { decimal })
-    }
+impl FromJson for Members {
+    const NAME: &'static str = "an object";
 
-    /// # Errors
-    /// A value that Cedar does not have.
-    pub fn context(&self, members: &[(String, Json)]) -> Result<Context, Refusal> {
-        self.record(members).map(|members| Context::Value(Arc::new(members)))
-    }
-
-    /// # Errors
-    /// A value that Cedar does not have.
-    pub fn entity(
-        &self,
-        uid: EntityUID,
-        attributes: &[(String, Json)],
-        parents: impl Iterator<Item = EntityUID>,
-    ) -> Result<Entity, Refusal> {
-        let attributes = self.record(attributes)?.into_iter().map(|(name, value)| (name, PartialValue::Value(value)));
-        let (ancestors, parents) = (Default::default(), parents.collect());
-        Ok(Entity::new_with_attr_partial_value(uid, attributes, ancestors, parents, []))
-    }
-
-    fn record(&self, members: &[(String, Json)]) -> Result<Members, Refusal> {
-        let mut record = Members::new();
-        for (name, value) in members.iter().filter(|(_, value)| *value != Json::Null) {
-            if record.insert(SmolStr::new(name), self.value(value)?).is_some() {
-                return Err(Refusal::Fault(format!("the member {} is there twice", quote(name))));
+    fn read(reader: &mut Reader<'_>) -> Option<Members> {
+        reader.begin_object()?;
+        let mut members = BTreeMap::new();
+        while let Some(name) = reader.next_key() {
+            let Some(value) = One::read(reader)?.0 else { continue };
+            if members.insert(SmolStr::new(&name), value).is_some() {
+                return reader.problem("appears twice");
             }
         }
-        Ok(record)
+        Some(Members(members))
     }
+}
 
-    fn value(&self, value: &Json) -> Result<Value, Refusal> {
-        Ok(match value {
-            Json::Null => return Err(Refusal::Fault(NULL.into())),
-            Json::Boolean(value) => (*value).into(),
-            Json::Integer(value) => (*value).into(),
-            Json::Number(_) => self.decimal(&decimal(value)?)?,
-            Json::Text(text) => text.as_str().into(),
-            Json::Array(items) => {
-                Value::set(items.iter().map(|item| self.value(item)).collect::<Result<Vec<_>, _>>()?, None)
+impl FromJson for One {
+    const NAME: &'static str = "a value";
+
+    fn read(reader: &mut Reader<'_>) -> Option<One> {
+        Some(One(Some(match reader.peek()? {
+            Kind::Null => {
+                reader.null();
+                return Some(One(None));
             }
-            Json::Object(members) => Value::new(ValueKind::Record(Arc::new(self.record(members)?)), None),
-        })
+            Kind::Boolean => reader.boolean()?.into(),
+            Kind::Integer => reader.integer()?.into(),
+            Kind::Number => match fraction(reader.raw()?) {
+                Ok(value) => value,
+                Err(Refusal::Fault(message) | Refusal::Unfit { message, .. }) => return reader.problem(&message),
+            },
+            Kind::Text => (&*reader.text()?).into(),
+            Kind::Array => {
+                let mut items = Vec::new();
+                reader.begin_array()?;
+                while reader.next_item() {
+                    match One::read(reader)?.0 {
+                        Some(item) => items.push(item),
+                        None => return reader.problem(NULL),
+                    }
+                }
+                Cedar::set(items, None)
+            }
+            Kind::Object => Cedar::new(ValueKind::Record(Arc::new(Members::read(reader)?.0)), None),
+        })))
     }
 
-    fn decimal(&self, text: &str) -> Result<Value, Refusal> {
-        let value = Extensions::all_available()
-            .func(&self.decimal)
-            .map_err(|error| error.to_string())
-            .and_then(|decimal| decimal.call(&[text.into()]).map_err(|error| error.to_string()))
-            .and_then(|value| Value::try_from(value).map_err(|error| error.to_string()));
-        value.map_err(Refusal::Fault)
+    fn from_value(value: Value) -> Result<One, String> {
+        Ok(One(match value {
+            Value::Missing | Value::Null => None,
+            Value::Boolean(value) => Some(value.into()),
+            Value::Integer(value) => Some(value.into()),
+            Value::Number(value) => match decimal(&Json::Number(value.into())).and_then(|text| decimal_value(&text)) {
+                Ok(value) => Some(value),
+                Err(Refusal::Fault(message) | Refusal::Unfit { message, .. }) => return Err(message),
+            },
+            Value::Text(text) => Some(text.into()),
+            Value::Json(text) => return read_text(&text),
+        }))
     }
+}
+
+/// A number as it is written. One that a double holds digit by digit needs no double.
+fn fraction(text: &str) -> Result<Cedar, Refusal> {
+    let is_plain = |(_, places): (&str, &str)| (1..=4).contains(&places.len()) && !places.contains(['e', 'E']);
+    if text.len() <= f64::DIGITS as usize && text.split_once('.').is_some_and(is_plain) {
+        return decimal_value(text);
+    }
+    decimal(&Json::parse(text).map_err(Refusal::Fault)?).and_then(|text| decimal_value(&text))
+}
+
+/// The decimal of a text. Cedar's own function, looked up by a name that is parsed once.
+fn decimal_value(text: &str) -> Result<Cedar, Refusal> {
+    static NAME: LazyLock<Option<Name>> = LazyLock::new(|| "decimal".parse().ok());
+    let name = NAME.as_ref().ok_or_else(|| Refusal::Fault("decimal is no name in Cedar".into()))?;
+    let value = Extensions::all_available()
+        .func(name)
+        .map_err(|error| error.to_string())
+        .and_then(|decimal| decimal.call(&[text.into()]).map_err(|error| error.to_string()))
+        .and_then(|value| Cedar::try_from(value).map_err(|error| error.to_string()));
+    value.map_err(Refusal::Fault)
 }
 
 const NULL: &str = "a list holds null, which Cedar does not have";
@@ -122,5 +167,33 @@ fn decimal(number: &Json) -> Result<String, Refusal> {
         Ok(text)
     } else {
         Err(refuse())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fraction_is_the_same_with_and_without_a_double() {
+        for text in ["0.1", "-0.5", "12.5", "1.50", "0.0001", "-0.0", "9999999999.123", "1234567890.12"] {
+            let by_double = decimal(&Json::parse(text).unwrap()).and_then(|text| decimal_value(&text)).ok().unwrap();
+            assert_eq!(fraction(text).ok().unwrap(), by_double, "{text}");
+        }
+        // Exponents and many places go by a double; what Cedar cannot hold is refused either way.
+        assert_eq!(fraction("1.25e2").ok().unwrap(), fraction("125.0").ok().unwrap());
+        assert_eq!(fraction("1.00000").ok().unwrap(), fraction("1.0").ok().unwrap());
+        for text in ["0.00001", "1e-5", "1e300", "12.34567"] {
+            assert!(fraction(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn null_is_left_out_and_a_name_is_there_once() {
+        let members = |text: &str| read_text::<Members>(text).map(|members| members.0.into_keys().collect::<Vec<_>>());
+        assert_eq!(members(r#"{"a": null, "b": {"c": null, "d": [1, [true], {"e": "f"}]}}"#).unwrap(), ["b"]);
+        assert!(members(r#"{"a": {"b": 1, "b": 2}}"#).unwrap_err().contains("/a"));
+        assert!(members(r#"{"a": [1, null]}"#).unwrap_err().contains("null"));
+        assert!(members(r#"{"a": 1} x"#).is_err() && members("[1]").is_err() && members("{\"a\": 0.00001}").is_err());
     }
 }
