@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use cedar_policy_core::ast::{Context, Entity, EntityUID, Name, PartialValue, Value as Cedar, ValueKind};
+use cedar_policy_core::ast::{Context, Entity, EntityUID, ExtensionFunction, PartialValue, Value as Cedar, ValueKind};
 use cedar_policy_core::extensions::Extensions;
 use portcullis_policy::FromJson;
 use portcullis_policy::json::{Kind, Reader, read_text};
@@ -114,14 +114,14 @@ fn fraction(text: &str) -> Result<Cedar, Refusal> {
     decimal(&Json::parse(text).map_err(Refusal::Fault)?).and_then(|text| decimal_value(&text))
 }
 
-/// The decimal of a text. Cedar's own function, looked up by a name that is parsed once.
+/// The decimal of a text, by Cedar's own function, which is looked up once.
 fn decimal_value(text: &str) -> Result<Cedar, Refusal> {
-    static NAME: LazyLock<Option<Name>> = LazyLock::new(|| "decimal".parse().ok());
-    let name = NAME.as_ref().ok_or_else(|| Refusal::Fault("decimal is no name in Cedar".into()))?;
-    let value = Extensions::all_available()
-        .func(name)
+    static DECIMAL: LazyLock<Option<&ExtensionFunction>> =
+        LazyLock::new(|| Extensions::all_available().func(&"decimal".parse().ok()?).ok());
+    let decimal = DECIMAL.ok_or_else(|| Refusal::Fault("Cedar has no function decimal".into()))?;
+    let value = decimal
+        .call(&[text.into()])
         .map_err(|error| error.to_string())
-        .and_then(|decimal| decimal.call(&[text.into()]).map_err(|error| error.to_string()))
         .and_then(|value| Cedar::try_from(value).map_err(|error| error.to_string()));
     value.map_err(Refusal::Fault)
 }
