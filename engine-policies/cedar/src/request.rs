@@ -185,13 +185,16 @@ impl Plan {
         match record {
             Record::Whole(place) => match fields.get(*place) {
                 Value::Missing | Value::Null => Ok(Members::default()),
-                Value::Json(text) if text.trim_start().starts_with('{') => read_text(text).map_err(Refusal::Fault),
+                Value::Json(text) if text.trim_start().starts_with('{') => {
+                    read_text(text).map_err(|message| self.fault(*place, &message))
+                }
                 _ => Err(self.wrong(*place, "expected an object")),
             },
             Record::Members(named) => {
                 let mut members = Members::default();
                 for (name, place) in named {
-                    members.insert(name, fields.get(*place).clone().read().map_err(Refusal::Fault)?)?;
+                    let value = fields.get(*place).clone().read();
+                    members.insert(name, value.map_err(|message| self.fault(*place, &message))?)?;
                 }
                 Ok(members)
             }
@@ -223,6 +226,12 @@ impl Plan {
 
     fn wrong(&self, place: usize, message: &str) -> Refusal {
         Refusal::Unfit { at: self.pointer(place), message: message.to_owned() }
+    }
+
+    /// What is wrong inside a value starts with its own pointer, which continues this one.
+    fn fault(&self, place: usize, message: &str) -> Refusal {
+        let space = if message.starts_with('/') { "" } else { " " };
+        Refusal::Fault(format!("{}{space}{message}", self.pointer(place).unwrap_or_default()))
     }
 
     fn pointer(&self, place: usize) -> Option<String> {

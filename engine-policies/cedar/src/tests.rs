@@ -129,6 +129,22 @@ fn templates_names_and_pointers_are_checked() {
 }
 
 #[test]
+fn a_value_that_cedar_does_not_have_is_named() {
+    let permit = "permit (principal, action, resource);";
+    for (settings, context, says) in [
+        (policy(permit), json!({"a": {"b": 0.00001}}), "/context/a/b 0.00001 is no number"),
+        (policy(permit), json!({"a": [1, null]}), "/context/a/1 a list holds null"),
+        (json!({"policies": {"a": permit}, "context": {"n": "/context/a"}}), json!({"a": 1e300}), "/context/a 1e300"),
+    ] {
+        let request = json!({"subject": {"type": "User", "id": "u"}, "action": {"name": "a"},
+            "resource": {"type": "Service", "id": "s"}, "context": context});
+        let case = Case::of::<Policy>().settings(&settings.to_string()).request(&request.to_string());
+        let fault = case.try_run().unwrap_err().to_string();
+        assert!(fault.contains(says), "{fault} does not say {says}");
+    }
+}
+
+#[test]
 fn only_the_named_fields_are_inputs() {
     use portcullis_policy::Configured;
     let settings = json!({"policies": {"a": "permit (principal, action, resource);"},
