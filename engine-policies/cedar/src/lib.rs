@@ -74,7 +74,7 @@ impl Cedar {
     fn judge(&self, request: &Request, entities: &Entities) -> Result<Vec<Finding>, String> {
         let decided = self.ask(request, &self.loaded.deciding, entities)?;
         let mut findings = self.findings(&decided);
-        std::mem::forget(decided); // As above.
+        std::mem::forget(decided); // As above; `warm_up` leaves one behind.
         if findings.is_empty() {
             let message = format!(
                 "no policy permits {} to {} {}",

@@ -53,6 +53,17 @@ pub enum Refusal {
     Fault(String),
 }
 
+impl Refusal {
+    /// What is wrong inside a value starts with its own pointer, which continues `at`.
+    pub fn within(self, at: &str) -> Refusal {
+        match self {
+            Refusal::Fault(message) if message.starts_with('/') => Refusal::Fault(format!("{at}{message}")),
+            Refusal::Fault(message) => Refusal::Fault(format!("{at} {message}")),
+            unfit @ Refusal::Unfit { .. } => unfit,
+        }
+    }
+}
+
 impl Plan {
     /// # Errors
     /// A name that is no Cedar type.
@@ -162,12 +173,12 @@ impl Plan {
             let parents = parents.into_iter().map(Into::into);
             return Ok(attributes.into_entity(uid.clone().into(), parents));
         };
-        let attributes = self.members(&who.attributes, fields)?;
+        let attributes = self.document(&who.attributes, fields)?;
         let uid_json =
             |uid: &EntityUid| serde_json::json!({"type": uid.type_name().to_string(), "id": uid.id().unescaped()});
         let entity = serde_json::json!({
             "uid": uid_json(uid),
-            "attrs": document(&attributes)?,
+            "attrs": attributes,
             "parents": parents.iter().map(uid_json).collect::<Vec<_>>(),
         });
         let entity = Entity::from_json_value(entity, Some(schema)).map_err(|error| unfit(&error))?;
@@ -176,8 +187,8 @@ impl Plan {
 
     fn context(&self, fields: &Fields, action: &EntityUid, schema: Option<&Schema>) -> Result<Context, Refusal> {
         let Some(schema) = schema else { return Ok(self.record(&self.context, fields)?.into_context().into()) };
-        let document = document(&self.members(&self.context, fields)?)?;
-        Context::from_json_value(document, Some((schema, action))).map_err(|error| unfit(&error))
+        Context::from_json_value(self.document(&self.context, fields)?, Some((schema, action)))
+            .map_err(|error| unfit(&error))
     }
 
     /// The members as Cedar's values.
@@ -186,7 +197,7 @@ impl Plan {
             Record::Whole(place) => match fields.get(*place) {
                 Value::Missing | Value::Null => Ok(Members::default()),
                 Value::Json(text) if text.trim_start().starts_with('{') => {
-                    read_text(text).map_err(|message| self.fault(*place, &message))
+                    read_text(text).map_err(|message| self.fault(*place, message))
                 }
                 _ => Err(self.wrong(*place, "expected an object")),
             },
@@ -194,7 +205,7 @@ impl Plan {
                 let mut members = Members::default();
                 for (name, place) in named {
                     let value = fields.get(*place).clone().read();
-                    members.insert(name, value.map_err(|message| self.fault(*place, &message))?)?;
+                    members.insert(name, value.map_err(|message| self.fault(*place, message))?)?;
                 }
                 Ok(members)
             }
@@ -202,6 +213,13 @@ impl Plan {
     }
 
     /// The members as JSON, which a schema gives types.
+    fn document(&self, record: &Record, fields: &Fields) -> Result<serde_json::Value, Refusal> {
+        document(&self.members(record, fields)?).map_err(|refusal| match record {
+            Record::Whole(place) => refusal.within(&self.pointer(*place).unwrap_or_default()),
+            Record::Members(_) => refusal,
+        })
+    }
+
     fn members(&self, record: &Record, fields: &Fields) -> Result<Vec<(String, Json)>, Refusal> {
         match record {
             Record::Whole(place) => match parsed(fields.get(*place))? {
@@ -228,10 +246,8 @@ impl Plan {
         Refusal::Unfit { at: self.pointer(place), message: message.to_owned() }
     }
 
-    /// What is wrong inside a value starts with its own pointer, which continues this one.
-    fn fault(&self, place: usize, message: &str) -> Refusal {
-        let space = if message.starts_with('/') { "" } else { " " };
-        Refusal::Fault(format!("{}{space}{message}", self.pointer(place).unwrap_or_default()))
+    fn fault(&self, place: usize, message: String) -> Refusal {
+        Refusal::Fault(message).within(&self.pointer(place).unwrap_or_default())
     }
 
     fn pointer(&self, place: usize) -> Option<String> {

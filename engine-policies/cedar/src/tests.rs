@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use cedar_policy::{PolicySet, Schema, ValidationMode, Validator};
+use portcullis_policy::Verdict;
 use portcullis_policy::test::Case;
 use serde_json::json;
 
@@ -131,16 +132,35 @@ fn templates_names_and_pointers_are_checked() {
 #[test]
 fn a_value_that_cedar_does_not_have_is_named() {
     let permit = "permit (principal, action, resource);";
+    let typed = json!({"policies": {"a": permit}, "schema": "entity User, Service; action a appliesTo \
+        { principal: User, resource: Service, context: { a: { b: Set<decimal> } } };"});
     for (settings, context, says) in [
         (policy(permit), json!({"a": {"b": 0.00001}}), "/context/a/b 0.00001 is no number"),
         (policy(permit), json!({"a": [1, null]}), "/context/a/1 a list holds null"),
         (json!({"policies": {"a": permit}, "context": {"n": "/context/a"}}), json!({"a": 1e300}), "/context/a 1e300"),
+        (typed.clone(), json!({"a": {"b": [1, 0.00001]}}), "/context/a/b/1 0.00001 is no number"),
+        (typed, json!({"a": {"__extn": 1}}), "/context/a the name"),
     ] {
         let request = json!({"subject": {"type": "User", "id": "u"}, "action": {"name": "a"},
             "resource": {"type": "Service", "id": "s"}, "context": context});
         let case = Case::of::<Policy>().settings(&settings.to_string()).request(&request.to_string());
         let fault = case.try_run().unwrap_err().to_string();
-        assert!(fault.contains(says), "{fault} does not say {says}");
+        assert!(fault.contains(says) && !fault.contains("malformed"), "{fault} does not say {says}");
+    }
+}
+
+#[test]
+fn a_context_that_is_no_object_does_not_fit() {
+    for context in ["[1]", "\"text\"", "1"] {
+        let request = format!(
+            r#"{{"subject": {{"type": "User", "id": "u"}}, "action": {{"name": "a"}},
+                "resource": {{"type": "Service", "id": "s"}}, "context": {context}}}"#
+        );
+        let settings = policy("permit (principal, action, resource);").to_string();
+        let answer = Case::of::<Policy>().settings(&settings).request(&request).run();
+        let Verdict::Findings(findings) = &answer.verdict else { panic!("{answer:?}") };
+        let said: Vec<_> = findings.iter().map(|finding| (finding.code.as_str(), finding.at.as_deref())).collect();
+        assert_eq!(said, [("policy.cedar.invalid-request", Some("/context"))]);
     }
 }
 

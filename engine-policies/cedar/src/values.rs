@@ -4,7 +4,7 @@
 //! interface makes an expression of each, parses the name `decimal` for every fraction, and evaluates them, which takes as
 //! long as the policies do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
 use cedar_policy_core::ast::{Context, Entity, EntityUID, ExtensionFunction, PartialValue, Value as Cedar, ValueKind};
@@ -15,6 +15,7 @@ use portcullis_policy::prelude::*;
 use smol_str::SmolStr;
 
 use crate::request::Refusal;
+use crate::settings::escaped;
 
 /// A record of Cedar's; members that are null are left out.
 #[derive(Default)]
@@ -48,14 +49,24 @@ impl FromJson for Members {
 
     fn read(reader: &mut Reader<'_>) -> Option<Members> {
         reader.begin_object()?;
-        let mut members = BTreeMap::new();
+        let (mut members, mut nulls, mut complete) = (BTreeMap::new(), BTreeSet::new(), true);
         while let Some(name) = reader.next_key() {
-            let Some(value) = One::read(reader)?.0 else { continue };
-            if members.insert(SmolStr::new(&name), value).is_some() {
-                return reader.problem("appears twice");
+            let name = SmolStr::new(name);
+            let Some(One(value)) = One::read(reader) else {
+                complete = false;
+                continue;
+            };
+            let known = nulls.contains(&name) || (value.is_none() && members.contains_key(&name));
+            let replaced = match value {
+                Some(value) => members.insert(name, value).is_some(),
+                None => !nulls.insert(name),
+            };
+            if known || replaced {
+                reader.problem::<()>("appears twice");
+                complete = false;
             }
         }
-        Some(Members(members))
+        complete.then_some(Members(members))
     }
 }
 
@@ -76,15 +87,16 @@ impl FromJson for One {
             },
             Kind::Text => (&*reader.text()?).into(),
             Kind::Array => {
-                let mut items = Vec::new();
+                let mut items = Some(Vec::new());
                 reader.begin_array()?;
                 while reader.next_item() {
-                    match One::read(reader)?.0 {
-                        Some(item) => items.push(item),
-                        None => return reader.problem(NULL),
+                    match (One::read(reader), &mut items) {
+                        (Some(One(Some(item))), Some(items)) => items.push(item),
+                        (Some(One(None)), _) => items = reader.problem(NULL),
+                        _ => items = None,
                     }
                 }
-                Cedar::set(items, None)
+                Cedar::set(items?, None)
             }
             Kind::Object => Cedar::new(ValueKind::Record(Arc::new(Members::read(reader)?.0)), None),
         })))
@@ -138,7 +150,8 @@ pub fn document(members: &[(String, Json)]) -> Result<serde_json::Value, Refusal
             if name.starts_with("__") {
                 return Err(Refusal::Fault(format!("the name {} is reserved by Cedar", quote(name))));
             }
-            Ok((name.clone(), typed(value)?))
+            let value = typed(value).map_err(|refusal| refusal.within(&format!("/{}", escaped(name))))?;
+            Ok((name.clone(), value))
         })
         .collect::<Result<serde_json::Map<_, _>, _>>()
         .map(serde_json::Value::Object)
@@ -151,7 +164,11 @@ fn typed(value: &Json) -> Result<serde_json::Value, Refusal> {
         Json::Integer(value) => serde_json::json!(value),
         Json::Number(_) => serde_json::json!({"__extn": {"fn": "decimal", "arg": decimal(value)?}}),
         Json::Text(text) => serde_json::json!(text),
-        Json::Array(items) => items.iter().map(typed).collect::<Result<Vec<_>, _>>()?.into(),
+        Json::Array(items) => {
+            let items = items.iter().enumerate();
+            let item = |(n, item)| typed(item).map_err(|refusal| refusal.within(&format!("/{n}")));
+            items.map(item).collect::<Result<Vec<_>, _>>()?.into()
+        }
         Json::Object(members) => document(members)?,
     })
 }
@@ -183,7 +200,7 @@ mod tests {
         // Exponents and many places go by a double; what Cedar cannot hold is refused either way.
         assert_eq!(fraction("1.25e2").ok().unwrap(), fraction("125.0").ok().unwrap());
         assert_eq!(fraction("1.00000").ok().unwrap(), fraction("1.0").ok().unwrap());
-        for text in ["0.00001", "1e-5", "1e300", "12.34567"] {
+        for text in ["0.00001", "1e-5", "1e300", "12.34567", "922337203685477.5808", "1234567890123456.75"] {
             assert!(fraction(text).is_err(), "{text}");
         }
     }
@@ -192,8 +209,17 @@ mod tests {
     fn null_is_left_out_and_a_name_is_there_once() {
         let members = |text: &str| read_text::<Members>(text).map(|members| members.0.into_keys().collect::<Vec<_>>());
         assert_eq!(members(r#"{"a": null, "b": {"c": null, "d": [1, [true], {"e": "f"}]}}"#).unwrap(), ["b"]);
-        assert!(members(r#"{"a": {"b": 1, "b": 2}}"#).unwrap_err().contains("/a"));
-        assert!(members(r#"{"a": [1, null]}"#).unwrap_err().contains("null"));
+        for (text, says) in [
+            (r#"{"a": {"b": 1, "b": 2}, "c": 1}"#, "/a/b appears twice"),
+            (r#"{"b": null, "b": 2}"#, "/b appears twice"),
+            (r#"{"b": 1, "b": null}"#, "/b appears twice"),
+            (r#"{"b": null, "b": null}"#, "/b appears twice"),
+            (r#"{"a": [1, [null]], "c": 1}"#, "/a/1/0 a list holds null, which Cedar does not have"),
+            (r#"{"a": null, "b": [1e300, null]}"#, "/b/0 1e300 is no number that Cedar has"),
+        ] {
+            let said = members(text).unwrap_err();
+            assert!(said.starts_with(says) && !said.contains("malformed"), "{said}");
+        }
         assert!(members(r#"{"a": 1} x"#).is_err() && members("[1]").is_err() && members("{\"a\": 0.00001}").is_err());
     }
 }

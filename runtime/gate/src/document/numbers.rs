@@ -81,3 +81,23 @@ fn changed(literal: &str) -> Option<&'static str> {
     let exact = integer.zip(power).and_then(|(integer, power)| integer.checked_mul(power));
     (exact != Some(double.abs() as u128)).then_some(INTEGER)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_double_makes_of_a_literal_is_noticed() {
+        for same in ["7", "1.0", "-12.50", "0.1", "0.0", "0e9", "1e3", "9007199254740992.0", "1e22", "12.5e1"] {
+            assert_eq!(changed(same), None, "{same}");
+        }
+        for other in
+            ["9007199254740993.0", "-9007199254740993e0", "1e23", "1e400", "1e5000000000", "1e99999999999999999999"]
+        {
+            assert!(changed(other).is_some_and(|said| said.starts_with("an integer")), "{other}");
+        }
+        for small in ["1e-400", "-0.1e-999", "1e-99999999999999999999"] {
+            assert!(changed(small).is_some_and(|said| said.contains("zero")), "{small}");
+        }
+    }
+}
