@@ -83,7 +83,7 @@ impl FromJson for One {
             Kind::Integer => reader.integer()?.into(),
             Kind::Number => match fraction(reader.raw()?) {
                 Ok(value) => value,
-                Err(Refusal::Fault(message) | Refusal::Unfit { message, .. }) => return reader.problem(&message),
+                Err(message) => return reader.problem(&message),
             },
             Kind::Text => (&*reader.text()?).into(),
             Kind::Array => {
@@ -107,10 +107,7 @@ impl FromJson for One {
             Value::Missing | Value::Null => None,
             Value::Boolean(value) => Some(value.into()),
             Value::Integer(value) => Some(value.into()),
-            Value::Number(value) => match decimal(&Json::Number(value.into())).and_then(|text| decimal_value(&text)) {
-                Ok(value) => Some(value),
-                Err(Refusal::Fault(message) | Refusal::Unfit { message, .. }) => return Err(message),
-            },
+            Value::Number(value) => Some(decimal(&Json::Number(value.into())).and_then(|text| decimal_value(&text))?),
             Value::Text(text) => Some(text.into()),
             Value::Json(text) => return read_text(&text),
         }))
@@ -118,24 +115,21 @@ impl FromJson for One {
 }
 
 /// A number as it is written. One that a double holds digit by digit needs no double.
-fn fraction(text: &str) -> Result<Cedar, Refusal> {
+fn fraction(text: &str) -> Result<Cedar, String> {
     let is_plain = |(_, places): (&str, &str)| (1..=4).contains(&places.len()) && !places.contains(['e', 'E']);
     if text.len() <= f64::DIGITS as usize && text.split_once('.').is_some_and(is_plain) {
         return decimal_value(text);
     }
-    decimal(&Json::parse(text).map_err(Refusal::Fault)?).and_then(|text| decimal_value(&text))
+    decimal(&Json::parse(text)?).and_then(|text| decimal_value(&text))
 }
 
 /// The decimal of a text, by Cedar's own function, which is looked up once.
-fn decimal_value(text: &str) -> Result<Cedar, Refusal> {
+fn decimal_value(text: &str) -> Result<Cedar, String> {
     static DECIMAL: LazyLock<Option<&ExtensionFunction>> =
         LazyLock::new(|| Extensions::all_available().func(&"decimal".parse().ok()?).ok());
-    let decimal = DECIMAL.ok_or_else(|| Refusal::Fault("Cedar has no function decimal".into()))?;
-    let value = decimal
-        .call(&[text.into()])
-        .map_err(|error| error.to_string())
-        .and_then(|value| Cedar::try_from(value).map_err(|error| error.to_string()));
-    value.map_err(Refusal::Fault)
+    let decimal = DECIMAL.ok_or("Cedar has no function decimal")?;
+    let value = decimal.call(&[text.into()]).map_err(|error| error.to_string())?;
+    Cedar::try_from(value).map_err(|error| error.to_string())
 }
 
 const NULL: &str = "a list holds null, which Cedar does not have";
@@ -162,7 +156,9 @@ fn typed(value: &Json) -> Result<serde_json::Value, Refusal> {
         Json::Null => return Err(Refusal::Fault(NULL.into())),
         Json::Boolean(value) => serde_json::json!(value),
         Json::Integer(value) => serde_json::json!(value),
-        Json::Number(_) => serde_json::json!({"__extn": {"fn": "decimal", "arg": decimal(value)?}}),
+        Json::Number(_) => {
+            serde_json::json!({"__extn": {"fn": "decimal", "arg": decimal(value).map_err(Refusal::Fault)?}})
+        }
         Json::Text(text) => serde_json::json!(text),
         Json::Array(items) => {
             let items = items.iter().enumerate();
@@ -174,9 +170,8 @@ fn typed(value: &Json) -> Result<serde_json::Value, Refusal> {
 }
 
 /// A number as Cedar's `decimal` writes it: one to four places.
-fn decimal(number: &Json) -> Result<String, Refusal> {
-    let refuse =
-        || Refusal::Fault(format!("{number} is no number that Cedar has: an integer, or up to four decimal places"));
+fn decimal(number: &Json) -> Result<String, String> {
+    let refuse = || format!("{number} is no number that Cedar has: an integer, or up to four decimal places");
     let value = number.as_f64().ok_or_else(refuse)?;
     let text = format!("{value:?}");
     let places = text.split_once('.').map_or(0, |(_, places)| places.len());
