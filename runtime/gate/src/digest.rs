@@ -1,3 +1,4 @@
+use serde::de::Visitor;
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
@@ -42,6 +43,14 @@ impl Sha256 {
         (wrong < 16).then_some(Sha256(bytes))
     }
 
+    fn digits(&self) -> [u8; 64] {
+        let mut text = [0u8; 64];
+        for (digits, byte) in text.as_chunks_mut().0.iter_mut().zip(self.0) {
+            *digits = [hex(byte >> 4), hex(byte & 15)];
+        }
+        text
+    }
+
     /// The first 12 digits: enough for people to compare.
     #[must_use]
     pub fn short(&self) -> String {
@@ -51,11 +60,7 @@ impl Sha256 {
 
 impl std::fmt::Display for Sha256 {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut text = [0u8; 64];
-        for (digits, byte) in text.as_chunks_mut().0.iter_mut().zip(self.0) {
-            *digits = [hex(byte >> 4), hex(byte & 15)];
-        }
-        f.write_str(std::str::from_utf8(&text).map_err(|_| std::fmt::Error)?)
+        f.write_str(std::str::from_utf8(&self.digits()).map_err(|_| std::fmt::Error)?)
     }
 }
 
@@ -83,15 +88,28 @@ const fn digit(text: u8) -> u8 {
 
 impl Serialize for Sha256 {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(std::str::from_utf8(&self.digits()).map_err(serde::ser::Error::custom)?)
     }
 }
 
 impl<'de> Deserialize<'de> for Sha256 {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        Sha256::from_hex(&text)
-            .ok_or_else(|| serde::de::Error::custom("not a sha256: 64 lower-case hexadecimal digits"))
+        // Without a text of its own: a decision names digests by the dozen.
+        struct Digits;
+
+        impl Visitor<'_> for Digits {
+            type Value = Sha256;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a sha256: 64 lower-case hexadecimal digits")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Sha256, E> {
+                Sha256::from_hex(text).ok_or_else(|| E::custom("not a sha256: 64 lower-case hexadecimal digits"))
+            }
+        }
+
+        deserializer.deserialize_str(Digits)
     }
 }
 

@@ -51,7 +51,10 @@ pub(crate) fn decode<T: Serialize + DeserializeOwned>(
 /// Reads a value of any spelling: whoever calls this writes it again and calls [`check`].
 pub(crate) fn parse<T: DeserializeOwned>(what: &'static str, bytes: &[u8], limit: usize) -> Result<T, FormatError> {
     FormatError::check_size(what, bytes.len(), limit)?;
-    serde_json::from_slice(bytes).map_err(|error| FormatError::malformed(what, error.to_string()))
+    let malformed = |error: &dyn std::fmt::Display| FormatError::malformed(what, error.to_string());
+    // Bytes would be checked again, text by text.
+    let text = std::str::from_utf8(bytes).map_err(|error| malformed(&error))?;
+    serde_json::from_str(text).map_err(|error| malformed(&error))
 }
 
 /// Checks that what was read is what would be written.

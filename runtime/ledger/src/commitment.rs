@@ -13,10 +13,10 @@ pub struct Salt([u8; 32]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Commitment {
-    /// `HMAC-SHA-256(salt, bytes)`.
-    pub commitment: Sha256,
     /// How many bytes.
     pub bytes: u64,
+    /// `HMAC-SHA-256(salt, bytes)`.
+    pub commitment: Sha256,
 }
 
 impl Salt {

@@ -62,7 +62,7 @@ pub(crate) fn summary(
     index: u64,
     event: &Event,
     body: &DecisionBody,
-    facts: &Facts,
+    facts: &Facts<'_>,
     of: Sha256,
 ) -> Value {
     let (result, level) = if body.proceed {

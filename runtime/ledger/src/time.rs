@@ -1,6 +1,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::FormatError;
@@ -24,8 +25,14 @@ impl Time {
     /// Reads the one spelling.
     #[must_use]
     pub fn from_text(text: &str) -> Option<Time> {
-        let time = Time::new(text.parse().ok()?).ok()?;
-        (time.to_string() == text).then_some(time)
+        // In this shape every digit counts; 60 as a second would be read as 59.
+        let shape = b"0000-00-00T00:00:00.000Z";
+        let fits = |(found, shape): (&u8, &u8)| if *shape == b'0' { found.is_ascii_digit() } else { found == shape };
+        let shaped = text.len() == shape.len() && text.as_bytes().iter().zip(shape).all(fits);
+        if !shaped || text.get(17..19).is_none_or(|seconds| seconds > "59") {
+            return None;
+        }
+        Time::new(text.parse().ok()?).ok()
     }
 
     /// The moment.
@@ -55,8 +62,21 @@ impl Serialize for Time {
 
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        Time::from_text(&text).ok_or_else(|| serde::de::Error::custom("not a time in UTC with milliseconds"))
+        struct Text;
+
+        impl Visitor<'_> for Text {
+            type Value = Time;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a time in UTC with milliseconds")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Time, E> {
+                Time::from_text(text).ok_or_else(|| E::custom("not a time in UTC with milliseconds"))
+            }
+        }
+
+        deserializer.deserialize_str(Text)
     }
 }
 
@@ -77,9 +97,19 @@ mod tests {
             "2026-03-14 09:30:00.123Z",
             "1969-12-31T23:59:59.999Z",
             "2026-03-14T09:30:60.000Z",
+            "2026-03-14T24:00:00.000Z",
+            "2026-02-29T09:30:00.000Z",
+            "2026-03-14T09:30:00.123Z ",
+            "+002026-03-14T09:30:00.1Z",
             "",
         ] {
             assert_eq!(Time::from_text(text), None, "{text}");
+        }
+        // What is read is what is written, or nothing is.
+        for seconds in 0..100 {
+            for text in [format!("2026-03-14T09:30:{seconds:02}.007Z"), format!("2016-12-31T23:{seconds:02}:59.999Z")] {
+                assert_eq!(Time::from_text(&text).map(|time| time.to_string()), (seconds < 60).then_some(text));
+            }
         }
         let finer: Timestamp = "2026-03-14T09:30:00.123999Z".parse().unwrap();
         assert_eq!(Time::new(finer).unwrap().to_string(), "2026-03-14T09:30:00.123Z");

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 pub use file::{default_copies, verify_file};
 
 use crate::store::ReadStore;
+use crate::store::sqlite::{Account, PageReport};
 use crate::store_error::StoreError;
 use crate::{Edge, Sha256, VerifierKey, outside};
 use walk::Walk;
@@ -112,6 +113,16 @@ pub fn verify_store(
     copies: &[PathBuf],
     key: Option<&VerifierKey>,
 ) -> Result<Verification, StoreError> {
+    verify(store, None, copies, key).map(|(found, _)| found)
+}
+
+/// Verifies what a store says. The rows that hold the events are taken from the account of its file, where there is one.
+fn verify(
+    store: &mut dyn ReadStore,
+    account: Option<Account>,
+    copies: &[PathBuf],
+    key: Option<&VerifierKey>,
+) -> Result<(Verification, PageReport), StoreError> {
     let mut found = Verification {
         size: 0,
         root: Edge::new().root(),
@@ -132,9 +143,9 @@ pub fn verify_store(
         }
     }
     store.begin_snapshot()?;
-    Walk::new(store, all).run(&notes, key);
+    let report = Walk::new(store, account, all).run(&notes, key);
     store.end_snapshot()?;
-    Ok(found)
+    Ok((found, report))
 }
 
 struct Collected<'f>(&'f mut Verification);

@@ -190,8 +190,61 @@ fn a_member_that_is_there_twice_is_not_written() {
     assert_eq!(encode("test", &Twice(&["b", "c", "a"]), Numbers::All, 100).unwrap(), br#"{"a":1,"b":1,"c":1}"#);
 }
 
+/// Of every kind that serde knows, the same is written as `serde_json` makes of it.
+#[test]
+fn every_kind_of_value_is_written() {
+    #[derive(Serialize)]
+    struct Unit;
+    #[derive(Serialize)]
+    struct New(&'static str);
+    #[derive(Serialize)]
+    struct Pair(u8, Option<i8>);
+    #[derive(Serialize)]
+    enum Variant {
+        Name,
+        One(u16),
+        Two(i16, u32),
+        Members { z: i32, a: char },
+    }
+    #[derive(Serialize)]
+    struct All {
+        unit: (Unit, ()),
+        new: New,
+        pairs: [Pair; 2],
+        variants: Vec<Variant>,
+        nothing: (Vec<u8>, std::collections::BTreeMap<char, bool>),
+        floats: (f32, f64),
+        large: (u64, i64, u64),
+    }
+    let all = All {
+        unit: (Unit, ()),
+        new: New("\u{0}\u{8}\t\n\u{b}\u{c}\r\u{1f} \"\\/\u{7f}é😀"),
+        pairs: [Pair(255, Some(-128)), Pair(0, None)],
+        variants: vec![
+            Variant::Name,
+            Variant::One(65_535),
+            Variant::Two(-32_768, u32::MAX),
+            Variant::Members { z: i32::MIN, a: '"' },
+        ],
+        nothing: (Vec::new(), [('b', false), ('a', true)].into()),
+        floats: (0.5, -1e300),
+        large: (u64::MAX, i64::MIN, MAX_INTEGER + 1),
+    };
+    let expected = reference(&serde_json::to_value(&all).unwrap(), Numbers::All).unwrap();
+    assert_eq!(String::from_utf8(encode("test", &all, Numbers::All, 1000).unwrap()).unwrap(), expected);
+    for byte in 0..=u8::MAX {
+        let text = char::from(byte).to_string();
+        let expected = reference(&Value::from(text.as_str()), Numbers::All).unwrap();
+        assert_eq!(encode("test", &text, Numbers::All, 10).unwrap(), expected.as_bytes(), "{byte}");
+    }
+}
+
 #[test]
 fn what_is_not_json_is_not_written() {
+    for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        assert!(encode("test", &number, Numbers::All, 100).is_err());
+    }
+    assert!(encode("test", &std::collections::BTreeMap::from([(1, 2)]), Numbers::All, 100).is_err());
     assert!(encode("test", &1u128, Numbers::All, 100).is_err());
     assert!(encode("test", &i128::MIN, Numbers::All, 100).is_err());
     assert_eq!(encode("test", &1.5f32, Numbers::All, 100).unwrap(), b"1.5");

@@ -2,10 +2,15 @@
 //! the order of their keys.
 
 use std::cmp::Ordering;
-use std::io::{Error, Result, Write};
+use std::fmt::Display;
+use std::io::Write as _;
 
 use serde::Serialize;
-use serde_json::ser::{CharEscape, Formatter, Serializer};
+use serde::ser::{
+    Error as _, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
+    SerializeTupleStruct, SerializeTupleVariant, Serializer,
+};
+use serde_json::{Error, Result};
 
 use super::{MAX_INTEGER, Numbers};
 
@@ -13,10 +18,8 @@ use super::{MAX_INTEGER, Numbers};
 pub(super) struct Writer {
     out: Vec<u8>,
     numbers: Numbers,
-    /// Where the members of each open object begin in `members`.
-    objects: Vec<usize>,
     members: Vec<Member>,
-    /// Whether the text that is being written is plain so far.
+    /// Whether the last text was plain.
     plain: bool,
     /// For moving members.
     moved: Vec<u8>,
@@ -31,16 +34,10 @@ struct Member {
 }
 
 impl Writer {
-    pub(super) fn write<T: Serialize + ?Sized>(value: &T, numbers: Numbers) -> serde_json::Result<Vec<u8>> {
-        let mut writer = Writer {
-            out: Vec::with_capacity(1024),
-            numbers,
-            objects: Vec::new(),
-            members: Vec::new(),
-            plain: true,
-            moved: Vec::new(),
-        };
-        value.serialize(&mut Serializer::with_formatter(Nothing, &mut writer))?;
+    pub(super) fn write<T: Serialize + ?Sized>(value: &T, numbers: Numbers) -> Result<Vec<u8>> {
+        let mut writer =
+            Writer { out: Vec::with_capacity(CAPACITY), numbers, members: Vec::new(), plain: true, moved: Vec::new() };
+        value.serialize(&mut writer)?;
         Ok(writer.out)
     }
 
@@ -49,43 +46,71 @@ impl Writer {
         Ok(())
     }
 
-    fn push_separator(&mut self, first: bool) -> Result<()> {
-        if first { Ok(()) } else { self.push(b",") }
-    }
-
-    fn push_small(&mut self, value: impl std::fmt::Display) -> Result<()> {
-        write!(self.out, "{value}")
-    }
-
-    fn push_integer(&mut self, value: impl std::fmt::Display, size: u64) -> Result<()> {
+    fn push_integer(&mut self, value: impl Display, size: u64) -> Result<()> {
         if self.numbers == Numbers::Integers && size > MAX_INTEGER {
-            return Err(Error::other(NO_INTEGER));
+            return Err(Error::custom(NO_INTEGER));
         }
-        self.push_small(value)
+        write!(self.out, "{value}").map_err(Error::custom)
     }
 
-    fn push_float(&mut self, value: f64) -> Result<()> {
-        match self.numbers {
-            Numbers::Integers => Err(Error::other(NO_INTEGER)),
-            Numbers::All if !value.is_finite() => Err(Error::other("a number that is no number")),
-            Numbers::All => self.push(ryu_js::Buffer::new().format_finite(value).as_bytes()),
+    /// RFC 8785, 3.2.2.2.
+    fn push_text(&mut self, text: &str) -> Result<()> {
+        let must = |byte: &u8| *byte < b' ' || *byte == b'"' || *byte == b'\\';
+        // Without a branch in the loop: nearly no text has anything to escape.
+        let escapes = text.as_bytes().iter().fold(false, |found, byte| found | must(byte));
+        self.plain = !escapes && text.is_ascii();
+        self.out.push(b'"');
+        let mut rest = text.as_bytes();
+        while escapes && let Some(at) = rest.iter().position(must) {
+            let (before, from) = rest.split_at(at);
+            self.out.extend_from_slice(before);
+            if let Some((byte, behind)) = from.split_first() {
+                match byte {
+                    b'"' => self.push(br#"\""#)?,
+                    b'\\' => self.push(br"\\")?,
+                    0x08 => self.push(br"\b")?,
+                    b'\t' => self.push(br"\t")?,
+                    b'\n' => self.push(br"\n")?,
+                    0x0c => self.push(br"\f")?,
+                    b'\r' => self.push(br"\r")?,
+                    other => write!(self.out, "\\u{other:04x}").map_err(Error::custom)?,
+                }
+                rest = behind;
+            }
         }
+        self.out.extend_from_slice(rest);
+        self.out.push(b'"');
+        Ok(())
+    }
+
+    fn begin(&mut self, bracket: u8, close: u8) -> Parts<'_> {
+        self.out.push(bracket);
+        Parts { first: self.members.len(), some: false, variant: None, close, writer: self }
+    }
+
+    /// An object with one member: a variant that is not only a name.
+    fn begin_variant(&mut self, variant: &str, bracket: u8, close: u8) -> Result<Parts<'_>> {
+        let first = self.members.len();
+        self.out.push(b'{');
+        self.push_text(variant)?;
+        self.out.push(b':');
+        self.out.push(bracket);
+        Ok(Parts { first, some: false, variant: Some(b'}'), close, writer: self })
     }
 
     fn text(&self, start: usize, end: usize) -> Result<&[u8]> {
-        self.out.get(start..end).ok_or_else(|| Error::other("a member ends before it begins"))
+        self.out.get(start..end).ok_or_else(|| Error::custom("a member ends before it begins"))
     }
 
     /// Puts the members of the innermost object into their order.
-    fn sort(&mut self) -> Result<()> {
-        let first = self.objects.pop().unwrap_or(0);
+    fn sort(&mut self, first: usize) -> Result<()> {
         let members = self.members.get(first..).unwrap_or(&[]);
         let mut sorted = true;
         for pair in members.windows(2) {
             if let [one, other] = pair {
                 match self.key(one)?.order(self.key(other)?)? {
                     Ordering::Less => {}
-                    Ordering::Equal => return Err(Error::other(TWICE)),
+                    Ordering::Equal => return Err(Error::custom(TWICE)),
                     Ordering::Greater => sorted = false,
                 }
             }
@@ -121,7 +146,7 @@ impl Writer {
         let mut before = None;
         for (key, text) in parts {
             if before == Some(key) {
-                return Err(Error::other(TWICE));
+                return Err(Error::custom(TWICE));
             }
             if before.replace(key).is_some() {
                 moved.push(b',');
@@ -159,133 +184,243 @@ impl Key<'_> {
 
     fn unescaped(self) -> Result<String> {
         let quoted = [b"\"", self.text, b"\""].concat();
-        Ok(serde_json::from_slice(&quoted)?)
+        serde_json::from_slice(&quoted)
     }
 }
 
+/// Enough for nearly every event.
+const CAPACITY: usize = 4096;
 const NO_INTEGER: &str = "a number that is no integer of 53 bits";
 const TWICE: &str = "a member is there twice";
 
-/// Takes nothing: what a [`Formatter`] writes to its writer by default would be missing from the text.
-struct Nothing;
+const NO_JSON: &str = "a value that is not JSON";
 
-impl Write for Nothing {
-    fn write(&mut self, _: &[u8]) -> Result<usize> {
-        Err(Error::other("a value that is not JSON"))
+/// What is inside of brackets.
+pub(super) struct Parts<'w> {
+    writer: &'w mut Writer,
+    /// Where the members of this object begin.
+    first: usize,
+    /// Whether there is a part already.
+    some: bool,
+    close: u8,
+    variant: Option<u8>,
+}
+
+impl Parts<'_> {
+    fn separate(&mut self) {
+        if std::mem::replace(&mut self.some, true) {
+            self.writer.out.push(b',');
+        }
     }
 
-    fn flush(&mut self) -> Result<()> {
+    fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+        self.separate();
+        value.serialize(&mut *self.writer)
+    }
+
+    fn key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<()> {
+        self.separate();
+        let start = self.writer.out.len();
+        key.serialize(&mut *self.writer)?;
+        if self.writer.out.get(start) != Some(&b'"') {
+            return Err(Error::custom("a member whose name is no text"));
+        }
+        let (key_end, plain) = (self.writer.out.len(), self.writer.plain);
+        self.writer.members.push(Member { start, key_end, plain });
+        self.writer.push(b":")
+    }
+
+    fn close(self) -> Result<()> {
+        if self.close == b'}' {
+            self.writer.sort(self.first)?;
+        }
+        self.writer.out.push(self.close);
+        self.writer.out.extend(self.variant);
         Ok(())
     }
 }
 
-impl Formatter for &mut Writer {
-    fn write_null<W: ?Sized + Write>(&mut self, _: &mut W) -> Result<()> {
-        self.push(b"null")
+/// Every kind of sequence has the same parts.
+macro_rules! items {
+    ($($kind:ident::$method:ident),*) => {
+        $(impl $kind for Parts<'_> {
+            type Ok = ();
+            type Error = Error;
+
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+                self.item(value)
+            }
+
+            fn end(self) -> Result<()> {
+                self.close()
+            }
+        })*
+    };
+}
+
+/// And so has every kind of object.
+macro_rules! members {
+    ($($kind:ident),*) => {
+        $(impl $kind for Parts<'_> {
+            type Ok = ();
+            type Error = Error;
+
+            fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<()> {
+                self.key(name)?;
+                value.serialize(&mut *self.writer)
+            }
+
+            fn end(self) -> Result<()> {
+                self.close()
+            }
+        })*
+    };
+}
+
+items! {
+    SerializeSeq::serialize_element, SerializeTuple::serialize_element, SerializeTupleStruct::serialize_field,
+    SerializeTupleVariant::serialize_field
+}
+members!(SerializeStruct, SerializeStructVariant);
+
+impl SerializeMap for Parts<'_> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<()> {
+        self.key(key)
     }
 
-    fn write_bool<W: ?Sized + Write>(&mut self, _: &mut W, value: bool) -> Result<()> {
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+        value.serialize(&mut *self.writer)
+    }
+
+    fn end(self) -> Result<()> {
+        self.close()
+    }
+}
+
+/// Writes numbers of a type.
+macro_rules! integers {
+    ($($method:ident($kind:ty): $size:expr),*) => {
+        $(fn $method(self, value: $kind) -> Result<()> {
+            let size: fn($kind) -> u64 = $size;
+            self.push_integer(value, size(value))
+        })*
+    };
+}
+
+impl<'w> Serializer for &'w mut Writer {
+    type Ok = ();
+    type Error = Error;
+    type SerializeSeq = Parts<'w>;
+    type SerializeTuple = Parts<'w>;
+    type SerializeTupleStruct = Parts<'w>;
+    type SerializeTupleVariant = Parts<'w>;
+    type SerializeMap = Parts<'w>;
+    type SerializeStruct = Parts<'w>;
+    type SerializeStructVariant = Parts<'w>;
+
+    integers! {
+        serialize_i8(i8): |value| value.unsigned_abs().into(),
+        serialize_i16(i16): |value| value.unsigned_abs().into(),
+        serialize_i32(i32): |value| value.unsigned_abs().into(),
+        serialize_i64(i64): i64::unsigned_abs,
+        serialize_u8(u8): u64::from,
+        serialize_u16(u16): u64::from,
+        serialize_u32(u32): u64::from,
+        serialize_u64(u64): |value| value
+    }
+
+    fn serialize_bool(self, value: bool) -> Result<()> {
         self.push(if value { b"true" } else { b"false" })
     }
 
-    fn write_i8<W: ?Sized + Write>(&mut self, _: &mut W, value: i8) -> Result<()> {
-        self.push_small(value)
+    fn serialize_f32(self, value: f32) -> Result<()> {
+        self.serialize_f64(value.into())
     }
 
-    fn write_i16<W: ?Sized + Write>(&mut self, _: &mut W, value: i16) -> Result<()> {
-        self.push_small(value)
+    fn serialize_f64(self, value: f64) -> Result<()> {
+        match self.numbers {
+            Numbers::Integers => Err(Error::custom(NO_INTEGER)),
+            Numbers::All if !value.is_finite() => Err(Error::custom("a number that is no number")),
+            Numbers::All => self.push(ryu_js::Buffer::new().format_finite(value).as_bytes()),
+        }
     }
 
-    fn write_i32<W: ?Sized + Write>(&mut self, _: &mut W, value: i32) -> Result<()> {
-        self.push_small(value)
+    fn serialize_char(self, value: char) -> Result<()> {
+        self.push_text(value.encode_utf8(&mut [0; 4]))
     }
 
-    fn write_i64<W: ?Sized + Write>(&mut self, _: &mut W, value: i64) -> Result<()> {
-        self.push_integer(value, value.unsigned_abs())
+    fn serialize_str(self, value: &str) -> Result<()> {
+        self.push_text(value)
     }
 
-    fn write_u8<W: ?Sized + Write>(&mut self, _: &mut W, value: u8) -> Result<()> {
-        self.push_small(value)
+    fn serialize_bytes(self, _: &[u8]) -> Result<()> {
+        Err(Error::custom(NO_JSON))
     }
 
-    fn write_u16<W: ?Sized + Write>(&mut self, _: &mut W, value: u16) -> Result<()> {
-        self.push_small(value)
+    fn serialize_none(self) -> Result<()> {
+        self.push(b"null")
     }
 
-    fn write_u32<W: ?Sized + Write>(&mut self, _: &mut W, value: u32) -> Result<()> {
-        self.push_small(value)
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<()> {
+        value.serialize(self)
     }
 
-    fn write_u64<W: ?Sized + Write>(&mut self, _: &mut W, value: u64) -> Result<()> {
-        self.push_integer(value, value)
+    fn serialize_unit(self) -> Result<()> {
+        self.push(b"null")
     }
 
-    fn write_f32<W: ?Sized + Write>(&mut self, _: &mut W, value: f32) -> Result<()> {
-        self.push_float(value.into())
+    fn serialize_unit_struct(self, _: &'static str) -> Result<()> {
+        self.push(b"null")
     }
 
-    fn write_f64<W: ?Sized + Write>(&mut self, _: &mut W, value: f64) -> Result<()> {
-        self.push_float(value)
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<()> {
+        self.push_text(variant)
     }
 
-    fn begin_string<W: ?Sized + Write>(&mut self, _: &mut W) -> Result<()> {
-        self.push(b"\"")
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<()> {
+        value.serialize(self)
     }
 
-    fn end_string<W: ?Sized + Write>(&mut self, _: &mut W) -> Result<()> {
-        self.push(b"\"")
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<()> {
+        let mut parts = self.begin(b'{', b'}');
+        SerializeStruct::serialize_field(&mut parts, variant, value)?;
+        parts.close()
     }
 
-    fn write_string_fragment<W: ?Sized + Write>(&mut self, _: &mut W, fragment: &str) -> Result<()> {
-        self.plain &= fragment.is_ascii();
-        self.push(fragment.as_bytes())
+    fn serialize_seq(self, _: Option<usize>) -> Result<Parts<'w>> {
+        Ok(self.begin(b'[', b']'))
     }
 
-    /// serde_json escapes what RFC 8785 does, and as it does.
-    fn write_char_escape<W: ?Sized + Write>(&mut self, _: &mut W, escape: CharEscape) -> Result<()> {
-        self.plain = false;
-        serde_json::ser::CompactFormatter.write_char_escape(&mut self.out, escape)
+    fn serialize_tuple(self, _: usize) -> Result<Parts<'w>> {
+        Ok(self.begin(b'[', b']'))
     }
 
-    fn begin_array<W: ?Sized + Write>(&mut self, _: &mut W) -> Result<()> {
-        self.push(b"[")
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Parts<'w>> {
+        Ok(self.begin(b'[', b']'))
     }
 
-    fn end_array<W: ?Sized + Write>(&mut self, _: &mut W) -> Result<()> {
-        self.push(b"]")
+    fn serialize_tuple_variant(self, _: &'static str, _: u32, variant: &'static str, _: usize) -> Result<Parts<'w>> {
+        self.begin_variant(variant, b'[', b']')
     }
 
-    fn begin_array_value<W: ?Sized + Write>(&mut self, _: &mut W, first: bool) -> Result<()> {
-        self.push_separator(first)
+    fn serialize_map(self, _: Option<usize>) -> Result<Parts<'w>> {
+        Ok(self.begin(b'{', b'}'))
     }
 
-    fn begin_object<W: ?Sized + Write>(&mut self, _: &mut W) -> Result<()> {
-        let first = self.members.len();
-        self.objects.push(first);
-        self.push(b"{")
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Parts<'w>> {
+        Ok(self.begin(b'{', b'}'))
     }
 
-    fn end_object<W: ?Sized + Write>(&mut self, _: &mut W) -> Result<()> {
-        self.sort()?;
-        self.push(b"}")
-    }
-
-    fn begin_object_key<W: ?Sized + Write>(&mut self, _: &mut W, first: bool) -> Result<()> {
-        self.push_separator(first)?;
-        let start = self.out.len();
-        self.members.push(Member { start, key_end: start, plain: false });
-        self.plain = true;
-        Ok(())
-    }
-
-    fn end_object_key<W: ?Sized + Write>(&mut self, _: &mut W) -> Result<()> {
-        let (end, plain) = (self.out.len(), self.plain);
-        let member = self.members.last_mut().ok_or_else(|| Error::other("a key without a member"))?;
-        (member.key_end, member.plain) = (end, plain);
-        Ok(())
-    }
-
-    fn begin_object_value<W: ?Sized + Write>(&mut self, _: &mut W) -> Result<()> {
-        self.push(b":")
+    fn serialize_struct_variant(self, _: &'static str, _: u32, variant: &'static str, _: usize) -> Result<Parts<'w>> {
+        self.begin_variant(variant, b'{', b'}')
     }
 }

@@ -1,5 +1,6 @@
 //! A decision as the log keeps it: what can be searched and must stay, and commitments to what can be erased.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
 use portcullis_gate::{Decision, DecisionView, EngineIdentity, Outcome, Pointer, PolicySaid, Sha256};
@@ -16,61 +17,61 @@ use crate::time::Time;
 /// Most codes and most policies that an event lists.
 pub const MAX_LISTED: usize = 32;
 
-/// A request was decided.
+/// A request was decided. The members stand in the order in which they are written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DecisionBody {
-    /// The outcome.
-    pub outcome: Outcome,
-    /// Whether the request may go on; always what the outcome says.
-    pub proceed: bool,
-    /// Whether a fault counted as less than deny, or a waiver applied.
-    pub degraded: bool,
-    /// The codes of the findings, the strictest first, each once; where they do not fit, the first of them.
-    pub codes: Vec<String>,
     /// What was to be done.
     pub action: String,
-    /// To what.
-    pub resource: Resource,
-    /// The host's clock as policies saw it.
-    pub now: Time,
-    /// The set that decided.
-    pub policy_set: Named,
-    /// What evaluated its policies.
-    pub engine: Engine,
-    /// The policies that ran, in the manifest's order; where they do not fit, the first of them.
-    pub policies: Vec<PolicyFiles>,
-    /// How much is not listed. The decision has all of it, and so has the set's lock.
-    pub left_out: LeftOut,
-    /// Commits to the request's bytes.
-    pub request: Commitment,
-    /// Commits to the decision's bytes: [`Recorded::decision`].
-    pub decision: Commitment,
+    /// The codes of the findings, the strictest first, each once; where they do not fit, the first of them.
+    pub codes: Vec<String>,
     /// The caller's id for the change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlation_id: Option<String>,
+    /// Commits to the decision's bytes: [`Recorded::decision`].
+    pub decision: Commitment,
+    /// Whether a fault counted as less than deny, or a waiver applied.
+    pub degraded: bool,
+    /// Wall time of the whole decision, in microseconds. A replay leaves it out.
+    pub duration_us: u64,
+    /// What evaluated its policies.
+    pub engine: Engine,
     /// Keyed digest of the caller's idempotency key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency: Option<Sha256>,
+    /// How much is not listed. The decision has all of it, and so has the set's lock.
+    pub left_out: LeftOut,
+    /// The host's clock as policies saw it.
+    pub now: Time,
+    /// The outcome.
+    pub outcome: Outcome,
+    /// The policies that ran, in the manifest's order; where they do not fit, the first of them.
+    pub policies: Vec<PolicyFiles>,
+    /// The set that decided.
+    pub policy_set: Named,
+    /// Whether the request may go on; always what the outcome says.
+    pub proceed: bool,
+    /// Commits to the request's bytes.
+    pub request: Commitment,
+    /// To what.
+    pub resource: Resource,
     /// The decision that this one takes the place of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supersedes: Option<Uuid>,
     /// Until when a proceeding decision holds; absent where it does not proceed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_until: Option<Time>,
-    /// Wall time of the whole decision, in microseconds. A replay leaves it out.
-    pub duration_us: u64,
 }
 
 /// A resource, as the request names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Resource {
+    /// Its id.
+    pub id: String,
     /// Its type.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Its id.
-    pub id: String,
 }
 
 /// A policy set.
@@ -87,10 +88,10 @@ pub struct Named {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Engine {
-    /// Name and version.
-    pub version: String,
     /// Digest of everything in its configuration that a policy could notice.
     pub configuration_sha256: Sha256,
+    /// Name and version.
+    pub version: String,
 }
 
 /// How much an event does not list.
@@ -147,10 +148,15 @@ pub fn record(decision: &Decision, recording: &Recording<'_>) -> Result<Recorded
         let text = request.text(&pointer).map(str::to_owned);
         text.ok_or_else(|| FormatError::malformed("request", format!("{at} is no text")))
     };
-    let (codes, mut policies) = (facts.codes(), facts.policies());
-    for policy in &mut policies {
-        policy.data = recording.data.get(&policy.name).cloned().unwrap_or_default();
-    }
+    let policies = facts.ran().map(|policy| PolicyFiles {
+        name: policy.name.to_string(),
+        module_sha256: policy.module_sha256,
+        settings_sha256: policy.settings_sha256,
+        // A decision does not name them.
+        data: recording.data.get(&*policy.name).cloned().unwrap_or_default(),
+    });
+    let policies: Vec<PolicyFiles> = policies.collect();
+    let codes = facts.codes().into_iter().map(str::to_owned).collect();
     let references = policies.iter().flat_map(PolicyFiles::digests).collect();
     let body = DecisionBody {
         outcome: facts.outcome,
@@ -221,13 +227,15 @@ impl DecisionBody {
 /// What an event repeats of a decision: taken from the decision to make the event, and read from its JSON to verify that
 /// it is the event's.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
-pub(crate) struct Facts {
+pub(crate) struct Facts<'d> {
     pub id: Uuid,
     pub outcome: Outcome,
     pub proceed: bool,
     pub degraded: bool,
-    findings: Vec<FindingFacts>,
-    policies: Vec<PolicyFacts>,
+    #[serde(borrow)]
+    findings: Vec<FindingFacts<'d>>,
+    #[serde(borrow)]
+    policies: Vec<PolicyFacts<'d>>,
     pub policy_set: Named,
     pub request_sha256: Sha256,
     pub engine: Engine,
@@ -238,20 +246,22 @@ pub(crate) struct Facts {
 }
 
 #[derive(Debug, PartialEq, Eq, Deserialize)]
-struct FindingFacts {
-    code: String,
+struct FindingFacts<'d> {
+    #[serde(borrow)]
+    code: Cow<'d, str>,
 }
 
 #[derive(Debug, PartialEq, Eq, Deserialize)]
-struct PolicyFacts {
-    name: String,
+struct PolicyFacts<'d> {
+    #[serde(borrow)]
+    name: Cow<'d, str>,
     module_sha256: Option<Sha256>,
     settings_sha256: Option<Sha256>,
     said: PolicySaid,
 }
 
-impl Facts {
-    pub(crate) fn of(decision: &[u8]) -> Result<Facts, FormatError> {
+impl<'d> Facts<'d> {
+    pub(crate) fn of(decision: &'d [u8]) -> Result<Facts<'d>, FormatError> {
         // Bytes would be checked again, text by text.
         let text =
             std::str::from_utf8(decision).map_err(|error| FormatError::malformed("decision", error.to_string()))?;
@@ -259,12 +269,12 @@ impl Facts {
     }
 
     /// The facts of a decision that is not written yet.
-    pub(super) fn of_view(view: &DecisionView<'_>) -> Result<Facts, FormatError> {
+    pub(super) fn of_view(view: &'d DecisionView<'_>) -> Result<Facts<'d>, FormatError> {
         let malformed = |what: &str| FormatError::malformed("decision", what);
         let time =
             |text: &str| Time::from_text(text).ok_or_else(|| malformed("a time that is not in UTC with milliseconds"));
         let policies = view.policies.iter().map(|policy| PolicyFacts {
-            name: policy.name.to_string(),
+            name: Cow::Borrowed(&policy.name),
             module_sha256: policy.module_sha256,
             settings_sha256: policy.settings_sha256,
             said: policy.said,
@@ -274,7 +284,7 @@ impl Facts {
             outcome: view.outcome,
             proceed: view.proceed,
             degraded: view.degraded,
-            findings: view.findings.iter().map(|finding| FindingFacts { code: finding.code.to_string() }).collect(),
+            findings: view.findings.iter().map(|finding| FindingFacts { code: Cow::Borrowed(&finding.code) }).collect(),
             policies: policies.collect(),
             policy_set: Named { name: view.policy_set.name.to_string(), sha256: view.policy_set.sha256 },
             request_sha256: view.request_sha256,
@@ -287,32 +297,24 @@ impl Facts {
     }
 
     /// The codes of the findings in their order, each once.
-    fn codes(&self) -> Vec<String> {
+    fn codes(&self) -> Vec<&str> {
         let mut seen = HashSet::new();
-        let codes = self.findings.iter().map(|finding| &finding.code);
-        codes.filter(|code| seen.insert(*code)).cloned().collect()
+        let codes = self.findings.iter().map(|finding| &*finding.code);
+        codes.filter(|code| seen.insert(*code)).collect()
     }
 
-    /// The policies that ran, without their reference documents, which a decision does not name.
-    fn policies(&self) -> Vec<PolicyFiles> {
-        let ran = self.policies.iter().filter(|policy| policy.said != PolicySaid::Skipped);
-        ran.map(|policy| PolicyFiles {
-            name: policy.name.clone(),
-            module_sha256: policy.module_sha256,
-            settings_sha256: policy.settings_sha256,
-            data: BTreeMap::new(),
-        })
-        .collect()
+    /// The policies that ran.
+    fn ran(&self) -> impl Iterator<Item = &PolicyFacts<'d>> {
+        self.policies.iter().filter(|policy| policy.said != PolicySaid::Skipped)
     }
 
     /// The first value that the event does not repeat as the decision has it.
     pub(crate) fn mismatch(&self, event: &Event, body: &DecisionBody) -> Option<&'static str> {
-        let codes = self.codes();
-        let codes_fit = listed(&codes, &body.codes, body.left_out.codes, |a, b| a == b);
-        let same_files = |a: &PolicyFiles, b: &PolicyFiles| {
-            (&a.name, a.module_sha256, a.settings_sha256) == (&b.name, b.module_sha256, b.settings_sha256)
+        let codes_fit = listed(self.codes().into_iter(), &body.codes, body.left_out.codes, |a, b| a == b);
+        let same_files = |a: &&PolicyFacts<'_>, b: &PolicyFiles| {
+            (&*a.name, a.module_sha256, a.settings_sha256) == (&*b.name, b.module_sha256, b.settings_sha256)
         };
-        let policies_fit = listed(&self.policies(), &body.policies, body.left_out.policies, same_files);
+        let policies_fit = listed(self.ran(), &body.policies, body.left_out.policies, same_files);
         let checks = [
             ("id", self.id == event.id),
             ("outcome", self.outcome == body.outcome),
@@ -333,25 +335,29 @@ impl Facts {
 
 /// What an event repeats of a request.
 #[derive(Deserialize)]
-pub(crate) struct RequestFacts {
-    action: ActionFacts,
-    resource: ResourceFacts,
+pub(crate) struct RequestFacts<'r> {
+    #[serde(borrow)]
+    action: ActionFacts<'r>,
+    #[serde(borrow)]
+    resource: ResourceFacts<'r>,
 }
 
 #[derive(Deserialize)]
-struct ActionFacts {
-    name: String,
+struct ActionFacts<'r> {
+    #[serde(borrow)]
+    name: Cow<'r, str>,
 }
 
 #[derive(Deserialize)]
-struct ResourceFacts {
-    #[serde(rename = "type")]
-    kind: String,
-    id: String,
+struct ResourceFacts<'r> {
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'r, str>,
+    #[serde(borrow)]
+    id: Cow<'r, str>,
 }
 
-impl RequestFacts {
-    pub(crate) fn of(request: &[u8]) -> Result<RequestFacts, FormatError> {
+impl<'r> RequestFacts<'r> {
+    pub(crate) fn of(request: &'r [u8]) -> Result<RequestFacts<'r>, FormatError> {
         serde_json::from_slice(request).map_err(|error| FormatError::malformed("request", error.to_string()))
     }
 
@@ -367,8 +373,16 @@ impl RequestFacts {
 }
 
 /// Whether `shown` are the first of `all`, and `left_out` says how many more there are.
-fn listed<T>(all: &[T], shown: &[T], left_out: u64, same: impl Fn(&T, &T) -> bool) -> bool {
-    all.len() as u64 == (shown.len() as u64).saturating_add(left_out) && all.iter().zip(shown).all(|(a, b)| same(a, b))
+fn listed<A, S>(all: impl Iterator<Item = A>, shown: &[S], left_out: u64, same: impl Fn(&A, &S) -> bool) -> bool {
+    let mut shown = shown.iter();
+    let (mut rest, mut fit) = (0u64, true);
+    for one in all {
+        match shown.next() {
+            Some(shown) => fit &= same(&one, shown),
+            None => rest += 1,
+        }
+    }
+    fit && rest == left_out && shown.next().is_none()
 }
 
 impl From<&EngineIdentity> for Engine {

@@ -49,7 +49,8 @@ fn an_event_is_made_of_what_the_decision_says_when_it_is_read() {
     for outcome in Outcome::ALL {
         for count in [0, 1, 3, 40] {
             let decision = decision_of(outcome, count, &request());
-            let read = Facts::of(&recorded(&decision).decision).unwrap();
+            let written = recorded(&decision).decision;
+            let read = Facts::of(&written).unwrap();
             assert_eq!(Facts::of_view(&decision.view()).unwrap(), read);
         }
     }
@@ -270,4 +271,69 @@ fn a_large_set_is_activated_with_the_first_of_its_policies() {
     assert!(activated.policies.len() > 4);
     let event = Event { body: Body::PolicySetActivated(activated), ..events().remove(0) };
     assert!(event.encode().is_ok());
+}
+
+/// Whatever the bytes are, a [`Decoder`] reads them as [`Event::decode`] does.
+#[test]
+fn an_event_is_read_in_parts_as_it_is_as_a_whole() {
+    let mut decoder = Decoder::default();
+    let mut read = |bytes: &[u8]| {
+        let found = decoder.decode(bytes);
+        assert_eq!(found.clone().map(|(event, _)| event), Event::decode(bytes), "{}", String::from_utf8_lossy(bytes));
+        found.is_ok_and(|(_, repeated)| repeated)
+    };
+    let Recorded { event, .. } = recorded(&decision_of(Outcome::Warn, 3, &request()));
+    let changed = |change: fn(&mut DecisionBody)| {
+        let mut event = event.clone();
+        change(body(&mut event));
+        event.encode().unwrap()
+    };
+    let digest = Sha256::of(b"any");
+    assert!(!read(&changed(|_| ())), "the first list is new");
+    for (bytes, repeated) in [
+        (changed(|_| ()), true),
+        (changed(|body| body.action = "policies".to_owned()), true),
+        (changed(|body| body.codes = vec!["a.b.policies".to_owned(), "policies".to_owned()]), true),
+        (changed(|body| body.action = r#"a","policies":[],"b":""#.to_owned()), true),
+        (changed(|body| body.resource.id = r#"],"policy_set":{"#.to_owned()), true),
+        (changed(|body| body.policies.clear()), false),
+        (changed(|body| drop(body.policies.pop())), false),
+        (changed(|_| ()), false),
+        (changed(|_| ()), true),
+    ] {
+        assert_eq!(read(&bytes), repeated, "{}", String::from_utf8_lossy(&bytes));
+    }
+    // Names of documents are as free as texts get here.
+    for name in ["policies", "policy_set", r#"","policies":["#, r#"],"policy_set":{"#] {
+        let mut event = event.clone();
+        for files in &mut body(&mut event).policies {
+            files.data = [("a".to_owned(), digest), (name.to_owned(), digest)].into();
+        }
+        read(&event.encode().unwrap());
+        assert!(read(&event.encode().unwrap()), "{name}");
+    }
+    // As many as an event lists, and one more; too long as a whole.
+    for count in [MAX_LISTED, MAX_LISTED + 1, 4 * MAX_LISTED] {
+        let mut event = event.clone();
+        let policies = &mut body(&mut event).policies;
+        *policies = policies.iter().cycle().take(count).cloned().collect();
+        let wire = serde_json::json!({
+            "v": VERSION, "type": event.kind(), "time": event.time, "id": event.id, "body": value_of(&event.body),
+        });
+        read(&canonical::encode(WHAT, &wire, Numbers::Integers, usize::MAX).unwrap());
+    }
+    // Every byte of an event changed, left out, and doubled.
+    let bytes = changed(|body| body.policies.truncate(2));
+    for at in 0..bytes.len() {
+        for other in [b'"', b'[', b']', b'{', b'}', b',', b':', b'\\', b'0', b'a', b' ', 0xff] {
+            let mut bytes = bytes.clone();
+            bytes[at] = other;
+            read(&bytes);
+        }
+        read(&[&bytes[..at], &bytes[at + 1..]].concat());
+        read(&[&bytes[..=at], &bytes[at..]].concat());
+    }
+    for event in events() {
+        read(&event.encode().unwrap());
+    }
 }

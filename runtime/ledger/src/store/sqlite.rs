@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+pub(crate) use pages::Account;
 pub use pages::{MAX_PAGE_PROBLEMS, PageProblem, PageReport, check_pages};
 use portcullis_gate::Sha256;
 use rusqlite::config::DbConfig;

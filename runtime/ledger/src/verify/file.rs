@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Collected, Pages, ProblemCode, Verification, verify_store};
+use super::{Collected, Pages, ProblemCode, Verification, verify, verify_store};
 use crate::VerifierKey;
 use crate::store::ReadStore as _;
-use crate::store::sqlite::{PageReport, Sqlite, WriterLock, beside, check_pages};
+use crate::store::sqlite::{Account, PageReport, Sqlite, WriterLock, beside, check_pages};
 use crate::store_error::StoreError;
 
 /// Verifies a SQLite ledger file and the copies of its checkpoint. Writes nothing where nobody else has it open and it
@@ -26,56 +26,77 @@ pub fn verify_file(path: &Path, copies: &[PathBuf], key: Option<&VerifierKey>) -
         // Without a lock file nobody writes: a writer makes one first.
         Ok(_) | Err(_) => None,
     };
-    let (mut store, mut structure) = match unchecked {
-        None => (Sqlite::open_still(path)?, Sqlite::open_still(path)?),
-        Some(_) => (Sqlite::open_reader(path)?, Sqlite::open_reader(path)?),
-    };
+    match unchecked {
+        None => still(path, copies, key),
+        Some(reason) => {
+            let (mut store, mut structure) = (Sqlite::open_reader(path)?, Sqlite::open_reader(path)?);
+            std::thread::scope(|scope| {
+                let itself = scope.spawn(move || structure.check_itself());
+                let mut found = verify_store(&mut store, copies, key)?;
+                found.pages = Pages::NotChecked { reason: reason.to_owned() };
+                add_structure(&mut found, path, itself.join().unwrap_or_else(|_| Err(panicked())));
+                Ok(found)
+            })
+        }
+    }
+}
+
+/// Verifies a file that nobody writes to, in one reading. Where anything is wrong, SQLite reads it once more: it says what
+/// can still be read, and so what else is wrong.
+fn still(path: &Path, copies: &[PathBuf], key: Option<&VerifierKey>) -> Result<Verification, StoreError> {
+    let mut store = Sqlite::open_still(path)?;
+    // Where every byte is accounted for, SQLite's own check would find nothing more, in as much time again.
+    let structure = store.check_rows();
+    let mut first = None;
     let written_by = store.written_by();
-    std::thread::scope(|scope| {
-        // Where every byte is accounted for, SQLite's own check would find nothing more, in as much time again.
-        let itself = scope.spawn(move || match unchecked {
-            None => structure.check_rows(),
-            Some(_) => structure.check_itself(),
-        });
-        let pages = match (unchecked, &written_by) {
-            (None, Ok(version)) => {
-                let version = *version;
-                Some(scope.spawn(move || check_pages(path, version)))
-            }
-            _ => None,
-        };
-        let mut found = verify_store(&mut store, copies, key)?;
-        let mut all = Collected::of(&mut found);
-        match itself.join() {
-            Ok(Ok(lines)) => lines.into_iter().for_each(|line| all.add(ProblemCode::Structure, path.display(), line)),
-            Ok(Err(error)) => all.add(ProblemCode::Structure, path.display(), error.to_string()),
-            Err(_) => all.add(ProblemCode::Structure, path.display(), "the check panicked"),
+    if let Ok(version) = written_by
+        && let Ok(account) = Account::open(path, version)
+    {
+        let (mut found, report) = verify(&mut store, Some(account), copies, key)?;
+        let sound =
+            found.is_sound() && report.problems.is_empty() && matches!(&structure, Ok(lines) if lines.is_empty());
+        add_pages(&mut found, report);
+        if sound {
+            return Ok(found);
         }
-        let report = match pages.map(std::thread::ScopedJoinHandle::join) {
-            Some(Ok(Ok(report))) => report,
-            Some(Ok(Err(error))) => {
-                all.add(ProblemCode::Page, path.display(), error.to_string());
-                PageReport::default()
-            }
-            Some(Err(_)) => {
-                all.add(ProblemCode::Page, path.display(), "the check panicked");
-                PageReport::default()
-            }
-            None => {
-                if let Err(error) = written_by {
-                    all.add(ProblemCode::Unreadable, "meta", error.to_string());
-                }
-                let reason = unchecked.unwrap_or("the version of SQLite that wrote it is not readable").to_owned();
-                found.pages = Pages::NotChecked { reason };
-                return Ok(found);
-            }
-        };
-        for problem in report.problems {
-            all.add(ProblemCode::Page, format!("page {}", problem.page), problem.problem);
+        first = Some(found);
+    }
+    let mut again = Sqlite::open_still(path)?;
+    let mut found = verify_store(&mut again, copies, key)?;
+    add_structure(&mut found, path, structure);
+    match written_by {
+        Ok(version) => match check_pages(path, version) {
+            Ok(report) => add_pages(&mut found, report),
+            Err(error) => Collected::of(&mut found).add(ProblemCode::Page, path.display(), error.to_string()),
+        },
+        Err(error) => {
+            Collected::of(&mut found).add(ProblemCode::Unreadable, "meta", error.to_string());
+            let reason = "the version of SQLite that wrote it is not readable".to_owned();
+            found.pages = Pages::NotChecked { reason };
         }
-        found.pages = Pages::Checked { remnant_bytes: report.remnant_bytes };
-        Ok(found)
-    })
+    }
+    // Never better than the first reading.
+    Ok(if found.is_sound() { first.unwrap_or(found) } else { found })
+}
+
+fn add_structure(found: &mut Verification, path: &Path, lines: Result<Vec<String>, StoreError>) {
+    let mut all = Collected::of(found);
+    match lines {
+        Ok(lines) => lines.into_iter().for_each(|line| all.add(ProblemCode::Structure, path.display(), line)),
+        Err(error) => all.add(ProblemCode::Structure, path.display(), error.to_string()),
+    }
+}
+
+fn add_pages(found: &mut Verification, report: PageReport) {
+    let mut all = Collected::of(found);
+    for problem in report.problems {
+        all.add(ProblemCode::Page, format!("page {}", problem.page), problem.problem);
+    }
+    found.pages = Pages::Checked { remnant_bytes: report.remnant_bytes };
+}
+
+fn panicked() -> StoreError {
+    StoreError::damaged("the check panicked")
 }
 
 /// The copies that a ledger has where nothing else is said.

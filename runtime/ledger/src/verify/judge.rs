@@ -1,14 +1,13 @@
 //! One event: what it says, against what is stored beside it.
 
 use std::collections::HashSet;
-use std::sync::mpsc::Receiver;
 
 use uuid::Uuid;
 
 use super::{MAX_PROBLEMS, Problem, ProblemCode};
 use crate::Sha256;
 use crate::commitment::Commitment;
-use crate::event::{Body, DecisionBody, Event, Facts, RequestFacts};
+use crate::event::{Body, DecisionBody, Decoder, Event, Facts, RequestFacts};
 use crate::store::{Erasure, EventRow, Idempotency, ListedDecision, Role, StoredPayload, references_of};
 
 /// What is stored beside an event.
@@ -32,15 +31,20 @@ pub(super) struct Judged {
     pub(super) said: HashSet<(u64, Role)>,
     /// Events that say so: their index, and the index and the id of the decision.
     pub(super) erasers: Vec<(u64, u64, Uuid)>,
+    decoder: Decoder,
 }
 
 impl Judged {
-    pub(super) fn of(items: &Receiver<Vec<Item>>) -> Judged {
+    pub(super) fn of(chunks: impl Iterator<Item = Vec<Item>>) -> Judged {
         let mut judged = Judged::default();
-        for (index, row, beside) in items.iter().flatten() {
-            judged.event(index, &row, &beside);
-        }
+        chunks.for_each(|items| judged.judge(items));
         judged
+    }
+
+    pub(super) fn judge(&mut self, items: Vec<Item>) {
+        for (index, row, beside) in items {
+            self.event(index, &row, &beside);
+        }
     }
 
     fn add(&mut self, index: u64, code: ProblemCode, detail: impl Into<String>) {
@@ -61,8 +65,8 @@ impl Judged {
     }
 
     fn event(&mut self, index: u64, row: &EventRow, beside: &Beside) {
-        let event = match Event::decode(&row.leaf) {
-            Ok(event) => event,
+        let (event, repeated) = match self.decoder.decode(&row.leaf) {
+            Ok(read) => read,
             Err(error) => return self.add(index, ProblemCode::Event, error.to_string()),
         };
         let expected = EventRow::of(&event, Vec::new());
@@ -73,7 +77,9 @@ impl Judged {
         if beside.decision != decision {
             self.add(index, ProblemCode::Index, "the index of decisions says something else");
         }
-        self.references.extend(references_of(&event));
+        if !repeated {
+            self.references.extend(references_of(&event));
+        }
         match &event.body {
             Body::Decision(body) => self.decision(index, &event, body, beside),
             Body::RequestErased(body) => {

@@ -1,57 +1,70 @@
 //! Reads every event with what is beside it, and builds the tree again.
 
 use std::ops::Range;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{TrySendError, sync_channel};
+use std::sync::{Arc, Mutex};
 
 use super::checkpoints::Signed;
 use super::judge::{Beside, Item, Judged};
 use super::{Collected, ProblemCode};
+use crate::store::sqlite::{Account, PageReport};
 use crate::store::{ReadStore, Role, Totals};
 use crate::{Edge, Sha256, VerifierKey, leaf_hash, node_position, nodes_of};
 
 /// Events that are in memory at once.
 const CHUNK: u64 = 128;
-/// Threads that compare events with what is stored beside them.
-const JUDGES: usize = 2;
+/// Most threads that compare events with what is stored beside them: one that reads has no more for them to do.
+const MAX_JUDGES: usize = 4;
 
 pub(super) struct Walk<'s, 'f> {
     store: &'s mut dyn ReadStore,
+    account: Option<Account>,
     all: Collected<'f>,
     seen: Totals,
     judged: Judged,
 }
 
 impl<'s, 'f> Walk<'s, 'f> {
-    pub(super) fn new(store: &'s mut dyn ReadStore, all: Collected<'f>) -> Walk<'s, 'f> {
-        Walk { store, all, seen: Totals::default(), judged: Judged::default() }
+    pub(super) fn new(store: &'s mut dyn ReadStore, account: Option<Account>, all: Collected<'f>) -> Walk<'s, 'f> {
+        Walk { store, account, all, seen: Totals::default(), judged: Judged::default() }
     }
 
-    pub(super) fn run(mut self, copies: &[(String, String)], key: Option<&VerifierKey>) {
-        let totals = self.all.read("the tables", self.store.totals());
+    pub(super) fn run(mut self, copies: &[(String, String)], key: Option<&VerifierKey>) -> PageReport {
+        let counted = match self.account {
+            Some(_) => None,
+            None => Some(self.all.read("the tables", self.store.totals())),
+        };
         // A damaged index may claim any size; there are no more events than rows.
-        let size = self.all.read("events", self.store.size()).min(totals.events);
+        let rows = match (&self.account, counted) {
+            (Some(account), _) => account.max_rows(),
+            (None, counted) => counted.map_or(0, |totals| totals.events),
+        };
+        let size = self.all.read("events", self.store.size()).min(rows);
         let mut signed = Signed::of(self.store, copies, key, size, &mut self.all);
         let mut edge = Edge::new();
-        // Reading and hashing is one half of the work, decoding the other: other threads do that.
+        // Other threads compare what is read; while they are behind, this one does.
+        let judges =
+            std::thread::available_parallelism().map_or(1, |all| all.get().saturating_sub(1).clamp(1, MAX_JUDGES));
         let judged = std::thread::scope(|scope| {
-            let judges: Vec<_> = (0..JUDGES)
+            let (send, receive) = sync_channel::<Vec<Item>>(judges);
+            let receive = Arc::new(Mutex::new(receive));
+            let judges: Vec<_> = (0..judges)
                 .map(|_| {
-                    let (send, receive) = sync_channel::<Vec<Item>>(2);
-                    (send, scope.spawn(move || Judged::of(&receive)))
+                    let receive = Arc::clone(&receive);
+                    scope.spawn(move || Judged::of(std::iter::from_fn(|| receive.lock().ok()?.recv().ok())))
                 })
                 .collect();
             let mut start = 0;
-            for (send, _) in judges.iter().cycle() {
-                if start >= size {
-                    break;
-                }
+            // Where there is an account, whoever called starts anew without it and finds all.
+            while start < size && (self.account.is_none() || self.all.0.is_sound()) {
                 let end = size.min(start.saturating_add(CHUNK));
-                // A judge who is gone is missed below.
-                let _ = send.send(self.chunk(start..end, &mut edge, &mut signed));
+                let items = self.chunk(start..end, &mut edge, &mut signed);
+                if let Err(TrySendError::Full(items) | TrySendError::Disconnected(items)) = send.try_send(items) {
+                    self.judged.judge(items);
+                }
                 start = end;
             }
-            let (senders, judges): (Vec<_>, Vec<_>) = judges.into_iter().unzip();
-            drop(senders);
+            drop(send);
             judges.into_iter().map(|judge| judge.join()).collect::<Vec<_>>()
         });
         for judged in judged {
@@ -71,22 +84,44 @@ impl<'s, 'f> Walk<'s, 'f> {
         self.all.0.checkpoints = u64::try_from(signed.count()).unwrap_or(u64::MAX);
         self.erasures();
         self.blobs();
+        let (report, totals) = match (self.account.take(), counted) {
+            (Some(account), _) => account.end(),
+            (None, counted) => (PageReport::default(), counted.unwrap_or_default()),
+        };
         if totals != self.seen {
             let detail = format!("they have {totals}; the events account for {}", self.seen);
             self.all.add(ProblemCode::Gap, "the tables", detail);
         }
+        report
     }
 
     /// Reads a range of events and what is beside them, and compares the tree.
     fn chunk(&mut self, range: Range<u64>, edge: &mut Edge, signed: &mut Signed) -> Vec<Item> {
         let mut items = Vec::new();
         let at = format!("events {} to {}", range.start, range.end - 1);
-        let events = self.all.read(&at, self.store.events(range.clone()));
-        let mut payloads = self.all.read(&at, self.store.payloads(range.clone())).into_iter().peekable();
-        let mut decisions = self.all.read(&at, self.store.decisions(range.clone())).into_iter().peekable();
-        let mut keys = self.all.read(&at, self.store.idempotencies(range.clone())).into_iter().peekable();
-        let positions = nodes_of(range.start)..nodes_of(range.end);
-        let mut nodes = self.all.read(&at, self.store.nodes(positions)).into_iter().peekable();
+        let nodes = nodes_of(range.start)..nodes_of(range.end);
+        let (store, rows) = (&mut *self.store, range.clone());
+        let (events, payloads, decisions, keys, nodes) = match &mut self.account {
+            Some(account) => (
+                account.events(rows.clone()),
+                account.payloads(rows.clone()),
+                account.decisions(rows.clone()),
+                account.idempotencies(rows),
+                account.nodes(nodes),
+            ),
+            None => (
+                store.events(rows.clone()),
+                store.payloads(rows.clone()),
+                store.decisions(rows.clone()),
+                store.idempotencies(rows),
+                store.nodes(nodes),
+            ),
+        };
+        let events = self.all.read(&at, events);
+        let mut payloads = self.all.read(&at, payloads).into_iter().peekable();
+        let mut decisions = self.all.read(&at, decisions).into_iter().peekable();
+        let mut keys = self.all.read(&at, keys).into_iter().peekable();
+        let mut nodes = self.all.read(&at, nodes).into_iter().peekable();
 
         let mut events = events.into_iter().peekable();
         for index in range {

@@ -14,13 +14,21 @@ use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
+mod blocks;
+mod cursor;
 mod indexes;
+mod page;
 mod record;
+mod rows;
 
+use blocks::Blocks;
+use cursor::Cursor;
 use indexes::Indexes;
-use record::{Column, columns, number, varint};
+use page::{Kind, is_zero};
+use record::{Column, number};
 
 use super::schema::{APPLICATION_ID, FORMAT_VERSION, SCHEMA};
+use crate::store::Totals;
 use crate::store_error::StoreError;
 
 /// A page that is not as it should be.
@@ -44,7 +52,7 @@ pub struct PageReport {
 /// Problems after which the walk ends.
 pub const MAX_PAGE_PROBLEMS: usize = 100;
 /// Deepest tree: more than any file of SQLite's largest size has.
-const MAX_DEPTH: u32 = 24;
+const MAX_DEPTH: usize = 24;
 /// Largest record whose numbers are all looked at. Larger ones end in a blob, which has one spelling only.
 const MAX_ASSEMBLED: usize = 256 << 10;
 /// The page with this byte of the file is never used.
@@ -57,76 +65,114 @@ const LOCK_BYTE: u64 = 0x4000_0000;
 /// # Errors
 /// [`StoreError::Io`], [`StoreError::Damaged`] where it has not even pages.
 pub fn check_pages(path: &Path, sqlite_version: i64) -> Result<PageReport, StoreError> {
-    let file = File::open(path).map_err(|e| StoreError::io(path, "opening", e))?;
-    let length = file.metadata().map_err(|e| StoreError::io(path, "opening", e))?.len();
-    let mut header = [0; 100];
-    file.read_exact_at(&mut header, 0).map_err(|e| StoreError::io(path, "reading the header", e))?;
-    let page_bytes = match number(&header, 16, 2) {
-        Some(1) => 65_536,
-        Some(bytes) if bytes.is_power_of_two() && bytes >= 512 => bytes,
-        _ => return Err(StoreError::damaged("the header has no page size")),
-    };
-    let pages = u32::try_from(length / page_bytes).unwrap_or(u32::MAX);
-    let mut walk = Walk {
-        file,
-        page_bytes: usize::try_from(page_bytes).unwrap_or(usize::MAX),
-        seen: vec![false; usize::try_from(pages).unwrap_or(usize::MAX)],
-        report: PageReport::default(),
-        is_schema: false,
-        statement: 0,
-        indexes: Indexes::of_schema(),
-    };
-    if length % page_bytes != 0 {
-        walk.problem(1, "the file does not end with a page");
-    }
-    walk.header(&header, pages, sqlite_version);
-    walk.is_schema = true;
-    walk.tree(1, Kind::Table, 0, true);
-    walk.is_schema = false;
-    for (statement, kind, root) in walk.schema() {
-        walk.statement = statement;
-        walk.tree(root, kind, 0, true);
-    }
-    for problem in walk.indexes.differences() {
-        walk.problem(1, problem);
-    }
-    let lock_page = usize::try_from(LOCK_BYTE / page_bytes).unwrap_or(usize::MAX);
-    let unseen: Vec<usize> =
-        walk.seen.iter().enumerate().filter(|(n, seen)| !**seen && *n != lock_page).map(|(n, _)| n).collect();
-    for n in unseen {
-        walk.problem(u32::try_from(n + 1).unwrap_or(u32::MAX), "no tree has it");
-    }
-    Ok(walk.report)
+    Account::open(path, sqlite_version).map(|account| account.end().0)
 }
 
-struct Walk {
-    file: File,
+/// The account of a file's bytes. Whoever takes rows from it reads each page once and for all; the rest is walked at the
+/// end.
+pub(crate) struct Account {
+    blocks: Blocks,
     page_bytes: usize,
     seen: Vec<bool>,
     report: PageReport,
-    /// While the tree of the schema is walked.
-    is_schema: bool,
-    /// Which statement of the schema made the tree that is walked.
-    statement: usize,
     indexes: Indexes,
+    /// The tree of each statement of the schema that was found.
+    trees: Vec<Option<Cursor>>,
+    /// For records that stand in several pages.
+    assembled: Vec<u8>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Table,
-    Index,
-}
+impl Account {
+    /// Checks the header and the schema of a file.
+    pub(crate) fn open(path: &Path, sqlite_version: i64) -> Result<Account, StoreError> {
+        let file = File::open(path).map_err(|e| StoreError::io(path, "opening", e))?;
+        let length = file.metadata().map_err(|e| StoreError::io(path, "opening", e))?.len();
+        let mut header = [0; 100];
+        file.read_exact_at(&mut header, 0).map_err(|e| StoreError::io(path, "reading the header", e))?;
+        let page_bytes = match number(&header, 16, 2) {
+            Some(1) => 65_536,
+            Some(bytes) if bytes.is_power_of_two() && bytes >= 512 => bytes,
+            _ => return Err(StoreError::damaged("the header has no page size")),
+        };
+        let pages = u32::try_from(length / page_bytes).unwrap_or(u32::MAX);
+        let whole = length % page_bytes == 0;
+        let page_bytes = usize::try_from(page_bytes).unwrap_or(usize::MAX);
+        let mut account = Account {
+            blocks: Blocks::new(file, length, page_bytes),
+            page_bytes,
+            seen: vec![false; usize::try_from(pages).unwrap_or(usize::MAX)],
+            report: PageReport::default(),
+            indexes: Indexes::of_schema(),
+            trees: Vec::new(),
+            assembled: Vec::new(),
+        };
+        if !whole {
+            account.problem(1, "the file does not end with a page");
+        }
+        account.header(&header, pages, sqlite_version);
+        account.schema();
+        Ok(account)
+    }
 
-/// What a cell says about its tree.
-struct Cell {
-    at: usize,
-    bytes: usize,
-    left: Option<u32>,
-    row: Option<i64>,
-    record: Vec<u8>,
-}
+    /// Most rows that the file can have.
+    pub(crate) fn max_rows(&self) -> u64 {
+        // No cell is shorter.
+        (self.seen.len() as u64).saturating_mul(self.page_bytes as u64 / 4)
+    }
 
-impl Walk {
+    /// Walks what is left. Says what is wrong with the file, and how many rows its tables have.
+    pub(crate) fn end(mut self) -> (PageReport, Totals) {
+        for statement in 0..SCHEMA.len() {
+            while self.take(statement, MAX_ASSEMBLED, |_, _| ()).is_some() {}
+        }
+        for problem in self.indexes.differences() {
+            self.problem(1, problem);
+        }
+        let lock_page = usize::try_from(LOCK_BYTE / self.page_bytes as u64).unwrap_or(usize::MAX);
+        let unseen = self.seen.iter().enumerate().filter(|(n, seen)| !**seen && *n != lock_page);
+        for n in unseen.map(|(n, _)| n).collect::<Vec<_>>() {
+            self.problem(u32::try_from(n + 1).unwrap_or(u32::MAX), "no tree has it");
+        }
+        let rows = |name| table(name).and_then(|table| self.trees.get(table)?.as_ref()).map_or(0, |tree| tree.taken);
+        let totals = Totals {
+            events: rows("events"),
+            nodes: rows("nodes"),
+            blobs: rows("blobs"),
+            payloads: rows("payloads"),
+            decisions: rows("decisions"),
+            idempotency: rows("idempotency"),
+        };
+        (self.report, totals)
+    }
+
+    /// The number of the next row of the table that a statement makes.
+    fn peek(&mut self, statement: usize) -> Option<i64> {
+        let mut cursor = self.trees.get_mut(statement)?.take()?;
+        let found = self.find(&mut cursor).and_then(|cell| cell.row);
+        self.put_back(statement, cursor);
+        found
+    }
+
+    /// Reads the next row of a table, or the next key of an index, whose record is no longer than `limit`; of a longer one
+    /// the last column is cut. The number of a row is not among its columns: [`Column::Null`] stands there.
+    fn take<T>(
+        &mut self,
+        statement: usize,
+        limit: usize,
+        read: impl FnMut(Option<i64>, &[Column<'_>]) -> T,
+    ) -> Option<T> {
+        let mut cursor = self.trees.get_mut(statement)?.take()?;
+        let taken = self.take_from(&mut cursor, limit, read);
+        self.put_back(statement, cursor);
+        taken
+    }
+
+    fn put_back(&mut self, statement: usize, cursor: Cursor) {
+        if let Some(place) = self.trees.get_mut(statement) {
+            *place = Some(cursor);
+        }
+    }
+
     fn problem(&mut self, page: u32, problem: impl Into<String>) {
         if self.report.problems.len() < MAX_PAGE_PROBLEMS {
             self.report.problems.push(PageProblem { page, problem: problem.into() });
@@ -174,138 +220,50 @@ impl Walk {
         }
     }
 
-    /// The tables and indexes: the number of the statement that makes it, its kind, its root page.
-    fn schema(&mut self) -> Vec<(usize, Kind, u32)> {
-        let mut cells = Vec::new();
-        self.leaves(1, 0, &mut cells);
-        let mut trees = Vec::new();
-        if cells.len() != SCHEMA.len() {
-            self.problem(1, format!("the schema has {} objects instead of {}", cells.len(), SCHEMA.len()));
-        }
-        for ((cell, expected), statement) in cells.iter().zip(SCHEMA).zip(0..) {
-            let number = i64::try_from(statement).unwrap_or(i64::MAX).saturating_add(1);
+    /// Finds the tables and indexes, which must be those of [`SCHEMA`] and no others.
+    fn schema(&mut self) {
+        let mut cursor = Cursor::of_schema();
+        let (mut trees, mut count) = (Vec::new(), 0);
+        let wrong = |name: &str, kind: &str| format!("the schema has another {kind} than {name}");
+        while let Some(expected) = SCHEMA.get(count) {
             let mut words = expected.split([' ', '(']);
             let is_table = expected.starts_with("CREATE TABLE");
             let word = |skip: usize, words: &mut dyn Iterator<Item = &'static str>| words.nth(skip).unwrap_or("");
             let name = word(if expected.starts_with("CREATE UNIQUE") { 3 } else { 2 }, &mut words);
             let table = if is_table { name } else { word(1, &mut words) };
             let kind = if is_table { "table" } else { "index" };
-            let root =
-                columns(&cell.record).filter(|_| cell.row == Some(number)).and_then(|found| match found.as_slice() {
-                    [Column::Text(a), Column::Text(b), Column::Text(c), Column::Integer(root), Column::Text(sql)]
-                        if [*a, *b, *c, *sql] == [kind, name, table, expected].map(str::as_bytes) =>
-                    {
-                        u32::try_from(*root).ok()
-                    }
-                    _ => None,
-                });
-            match root {
-                Some(root) => trees.push((statement, if is_table { Kind::Table } else { Kind::Index }, root)),
-                None => self.problem(1, format!("the schema has another {kind} than {name}")),
-            }
-        }
-        trees
-    }
-
-    /// The cells of a table's leaves, in order.
-    fn leaves(&mut self, page: u32, depth: u32, found: &mut Vec<Cell>) {
-        if depth > MAX_DEPTH {
-            return;
-        }
-        let Some(bytes) = self.read(page) else { return };
-        let Ok((cells, right)) = self.cells(page, &bytes, Kind::Table) else { return };
-        for cell in cells {
-            match cell.left {
-                Some(left) => self.leaves(left, depth + 1, found),
-                None => found.push(cell),
-            }
-        }
-        if let Some(right) = right {
-            self.leaves(right, depth + 1, found);
-        }
-    }
-
-    /// Checks a page and everything below it; the largest row number in it.
-    fn tree(&mut self, page: u32, kind: Kind, depth: u32, root: bool) -> Option<i64> {
-        if self.report.problems.len() >= MAX_PAGE_PROBLEMS {
-            return None;
-        }
-        match self.visit(page) {
-            Ok(()) if depth <= MAX_DEPTH => {}
-            Ok(()) => {
-                self.problem(page, "too deep");
-                return None;
-            }
-            Err(problem) => {
-                self.problem(page, problem);
-                return None;
-            }
-        }
-        let bytes = self.read(page)?;
-        let (cells, right) = match self.cells(page, &bytes, kind) {
-            Ok(found) => found,
-            Err(problem) => {
-                self.problem(page, problem);
-                return None;
-            }
-        };
-        let split_before = !root && (kind == Kind::Index || right.is_some() || self.is_schema);
-        if let Err(problem) = self.space(page, &bytes, &cells, right.is_some(), split_before) {
-            self.problem(page, problem);
-        }
-        let mut last = None;
-        for cell in cells {
-            if let Some(left) = cell.left {
-                let below = self.tree(left, kind, depth + 1, false);
-                if kind == Kind::Table && below != cell.row {
-                    self.problem(page, format!("the key at {} is not the last row below it", cell.at));
+            let row = i64::try_from(count).unwrap_or(i64::MAX).saturating_add(1);
+            let found = self.take_from(&mut cursor, MAX_ASSEMBLED, |found, columns| match columns {
+                [Column::Text(a), Column::Text(b), Column::Text(c), Column::Integer(root), Column::Text(sql)]
+                    if found == Some(row) && [*a, *b, *c, *sql] == [kind, name, table, expected].map(str::as_bytes) =>
+                {
+                    u32::try_from(*root).ok()
                 }
+                _ => None,
+            });
+            let Some(root) = found else { break };
+            if root.is_none() {
+                self.problem(1, wrong(name, kind));
             }
-            if (kind == Kind::Index || cell.left.is_none())
-                && let Err(problem) = self.record(kind, &cell)
-            {
-                self.problem(page, format!("the cell at {}: {problem}", cell.at));
-            }
-            if kind == Kind::Table {
-                if last >= cell.row {
-                    self.problem(page, format!("the row at {} is out of order", cell.at));
-                }
-                last = cell.row;
-            }
+            let kind = if is_table { Kind::Table } else { Kind::Index };
+            trees.push(root.map(|root| Cursor::of(count, kind, root)));
+            count += 1;
         }
-        match right {
-            Some(right) => {
-                let below = self.tree(right, kind, depth + 1, false);
-                if kind == Kind::Table && below <= last {
-                    self.problem(page, "the rightmost page's rows are out of order");
-                }
-                below
-            }
-            None => last,
+        let mut others = 0;
+        while self.take_from(&mut cursor, MAX_ASSEMBLED, |_, _| ()).is_some() {
+            others += 1;
         }
+        if count + others != SCHEMA.len() {
+            self.problem(1, format!("the schema has {} objects instead of {}", count + others, SCHEMA.len()));
+        }
+        self.trees = trees;
     }
 
-    /// A record of the tree that is walked. The first column of a table is its row number, which a record leaves out; nothing
-    /// else is ever left out.
-    fn record(&mut self, kind: Kind, cell: &Cell) -> Result<(), &'static str> {
-        let columns = columns(&cell.record).ok_or("its record is not spelled as SQLite spells it")?;
-        let row_number_first = kind == Kind::Table && !self.is_schema;
-        let left_out = |(n, column): (usize, &Column<'_>)| (*column == Column::Null) == (row_number_first && n == 0);
-        if !columns.iter().enumerate().all(left_out) {
-            return Err("its record leaves out other columns");
-        }
-        match cell.row {
-            _ if self.is_schema => Ok(()),
-            Some(row) => self.indexes.row(self.statement, row, &columns),
-            None => self.indexes.entry(self.statement, &cell.record, &columns),
-        }
-    }
-
-    fn visit(&mut self, page: u32) -> Result<(), String> {
+    fn visit(&mut self, page: u32) -> Result<(), &'static str> {
         let place = usize::try_from(page).ok().and_then(|page| page.checked_sub(1));
         match place.and_then(|place| self.seen.get_mut(place)) {
-            None => Err("there is no such page".to_owned()),
-            Some(seen) if *seen => Err("it is in two places".to_owned()),
+            None => Err("there is no such page"),
+            Some(seen) if *seen => Err("it is in two places"),
             Some(seen) => {
                 *seen = true;
                 Ok(())
@@ -313,160 +271,36 @@ impl Walk {
         }
     }
 
-    fn read(&mut self, page: u32) -> Option<Vec<u8>> {
-        let mut bytes = vec![0; self.page_bytes];
-        let offset = u64::from(page.checked_sub(1)?).checked_mul(u64::try_from(self.page_bytes).ok()?)?;
-        match self.file.read_exact_at(&mut bytes, offset) {
-            Ok(()) => Some(bytes),
-            Err(e) => {
-                self.problem(page, format!("not readable: {e}"));
-                None
-            }
-        }
-    }
-
-    /// The cells in the order of their pointers, and the rightmost page of an inner page.
-    fn cells(&mut self, page: u32, bytes: &[u8], kind: Kind) -> Result<(Vec<Cell>, Option<u32>), String> {
-        let start = if page == 1 { 100 } else { 0 };
-        let field = |at: usize, length: usize| number(bytes, start + at, length).ok_or("too short");
-        let inner = match (field(0, 1)?, kind) {
-            (0x0d, Kind::Table) | (0x0a, Kind::Index) => false,
-            (0x05, Kind::Table) | (0x02, Kind::Index) => true,
-            (found, _) => return Err(format!("the page type is {found:#04x}")),
-        };
-        let right = if inner { u32::try_from(field(8, 4)?).ok() } else { None };
-        let pointers = start + if inner { 12 } else { 8 };
-        let count = usize::try_from(field(3, 2)?).map_err(|_| "too many cells")?;
-        let mut cells = Vec::with_capacity(count.min(self.page_bytes / 2));
-        for n in 0..count {
-            let at = number(bytes, pointers + 2 * n, 2).ok_or("a cell pointer is outside")?;
-            let at = usize::try_from(at).map_err(|_| "a cell pointer is outside")?;
-            cells.push(self.cell(bytes, at, kind, inner).map_err(|problem| format!("the cell at {at}: {problem}"))?);
-        }
-        Ok((cells, right))
-    }
-
-    fn cell(&mut self, page: &[u8], at: usize, kind: Kind, inner: bool) -> Result<Cell, String> {
-        let mut next = at;
-        let left = if inner {
-            next += 4;
-            let left = number(page, at, 4).ok_or("outside the page")?;
-            Some(u32::try_from(left).map_err(|_| "outside the page")?)
-        } else {
-            None
-        };
-        if inner && kind == Kind::Table {
-            let row = varint(page, &mut next)?;
-            return Ok(Cell { at, bytes: (next - at).max(4), left, row: Some(row), record: Vec::new() });
-        }
-        let length = usize::try_from(varint(page, &mut next)?).map_err(|_| "a negative length")?;
-        let row = if kind == Kind::Table { Some(varint(page, &mut next)?) } else { None };
-        let local = self.local_bytes(length, kind);
-        let mut record = page.get(next..next + local).ok_or("outside the page")?.to_vec();
-        next += local;
-        if local < length {
-            let overflow = number(page, next, 4).ok_or("outside the page")?;
-            next += 4;
-            self.overflow(u32::try_from(overflow).unwrap_or(0), length - local, length, &mut record)?;
-        }
-        Ok(Cell { at, bytes: (next - at).max(4), left, row, record })
-    }
-
-    /// How much of a record of that length stands in the page.
-    fn local_bytes(&self, length: usize, kind: Kind) -> usize {
-        let usable = self.page_bytes;
-        let most = match kind {
-            Kind::Table => usable - 35,
-            Kind::Index => (usable - 12) * 64 / 255 - 23,
-        };
-        if length <= most {
-            return length;
-        }
-        let least = (usable - 12) * 32 / 255 - 23;
-        let local = least + (length - least) % (usable - 4);
-        if local <= most { local } else { least }
-    }
-
-    fn overflow(&mut self, first: u32, rest: usize, length: usize, record: &mut Vec<u8>) -> Result<(), String> {
-        let (mut page, mut rest) = (first, rest);
+    /// Reads the rest of a record, which is appended to what is `assembled`, if anything is.
+    fn overflow(&mut self, first: u32, rest: usize, mut assembled: Option<&mut Vec<u8>>) -> Result<(), String> {
+        let (mut number_of_page, mut rest) = (first, rest);
         while rest > 0 {
-            self.visit_overflow(page)?;
-            let bytes = self.read(page).ok_or("an overflow page is not readable")?;
-            let next = number(&bytes, 0, 4).and_then(|next| u32::try_from(next).ok()).unwrap_or(0);
+            let wrong = |problem: &str| format!("overflow page {number_of_page}: {problem}");
+            self.visit(number_of_page).map_err(wrong)?;
+            let page = self.blocks.page(number_of_page).map_err(|e| wrong(&format!("not readable: {e}")))?;
+            let next = number(&page, 0, 4).and_then(|next| u32::try_from(next).ok()).unwrap_or(0);
             let here = rest.min(self.page_bytes - 4);
-            let content = bytes.get(4..4 + here).unwrap_or(&[]);
-            if length <= MAX_ASSEMBLED {
-                record.extend_from_slice(content);
+            if let Some(assembled) = &mut assembled {
+                assembled.extend_from_slice(page.get(4..4 + here).unwrap_or(&[]));
             }
-            if bytes.get(4 + here..).is_none_or(|tail| tail.iter().any(|byte| *byte != 0)) {
-                return Err(format!("the end of overflow page {page} is not zero"));
+            if page.get(4 + here..).is_none_or(|tail| !is_zero(tail)) {
+                return Err(format!("the end of overflow page {number_of_page} is not zero"));
             }
             rest -= here;
             if (rest > 0) != (next != 0) {
-                return Err(format!("the chain of overflow pages ends wrongly at {page}"));
+                return Err(format!("the chain of overflow pages ends wrongly at {number_of_page}"));
             }
-            page = next;
-        }
-        Ok(())
-    }
-
-    fn visit_overflow(&mut self, page: u32) -> Result<(), String> {
-        self.visit(page).map_err(|problem| format!("overflow page {page}: {problem}"))
-    }
-
-    /// Everything in a page that is not a cell.
-    fn space(&mut self, page: u32, bytes: &[u8], cells: &[Cell], inner: bool, split: bool) -> Result<(), String> {
-        let start = if page == 1 { 100 } else { 0 };
-        let field = |at: usize, length: usize| {
-            number(bytes, start + at, length).and_then(|found| usize::try_from(found).ok()).unwrap_or(usize::MAX)
-        };
-        let pointers_end = start + if inner { 12 } else { 8 } + 2 * cells.len();
-        let content = match field(5, 2) {
-            0 => 65_536,
-            found => found,
-        };
-        let mut used: Vec<(usize, usize)> = cells.iter().map(|cell| (cell.at, cell.bytes)).collect();
-        let mut block = field(1, 2);
-        while block != 0 {
-            let next = number(bytes, block, 2).ok_or("a free block is outside")?;
-            let length = number(bytes, block + 2, 2).and_then(|found| usize::try_from(found).ok()).unwrap_or(0);
-            let next = usize::try_from(next).unwrap_or(0);
-            if length < 4 || (next != 0 && next < block + length + 4) {
-                return Err(format!("the free block at {block} is malformed"));
-            }
-            let zero = bytes.get(block + 4..block + length).is_some_and(is_zero);
-            if !zero {
-                return Err(format!("the free block at {block} is not zero"));
-            }
-            used.push((block, length));
-            block = next;
-        }
-        used.sort_unstable();
-        let mut end = content;
-        let mut fragments = 0;
-        let mut unused_zero = true;
-        for (at, length) in used.iter().copied().chain([(self.page_bytes, 0)]) {
-            let between = bytes.get(end..at).ok_or_else(|| format!("what begins at {at} overlaps"))?;
-            fragments += between.len();
-            unused_zero &= is_zero(between);
-            end = at + length;
-        }
-        if end != self.page_bytes || fragments != field(7, 1) || !unused_zero {
-            return Err(format!("{fragments} bytes belong to nothing, or are not zero"));
-        }
-        let gap = bytes.get(pointers_end..content).ok_or("the cells begin before their pointers end")?;
-        if split {
-            self.report.remnant_bytes += u64::try_from(gap.len()).unwrap_or(0);
-        } else if !is_zero(gap) {
-            let remnant = gap.iter().filter(|byte| **byte != 0).count();
-            return Err(format!("{remnant} bytes of unused space are not zero"));
+            number_of_page = next;
         }
         Ok(())
     }
 }
 
-/// Eight bytes at a time: most of the gaps are long.
-fn is_zero(bytes: &[u8]) -> bool {
-    let (words, rest) = bytes.as_chunks::<8>();
-    words.iter().fold(0, |all, word| all | u64::from_ne_bytes(*word)) == 0 && rest.iter().all(|byte| *byte == 0)
+/// The statement of the schema that makes a table.
+fn table(name: &str) -> Option<usize> {
+    let makes = |text: &str| {
+        let rest = text.strip_prefix("CREATE TABLE ").and_then(|rest| rest.strip_prefix(name));
+        rest.is_some_and(|rest| rest.starts_with('('))
+    };
+    SCHEMA.iter().position(|text| makes(text))
 }

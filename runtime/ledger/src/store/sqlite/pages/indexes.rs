@@ -63,7 +63,8 @@ impl Indexes {
         }
         let mut hasher = self.secret.build_hasher();
         key.iter().for_each(|column| column.hash(&mut hasher));
-        let before = columns(&index.last).unwrap_or_default();
+        let before = columns(&index.last, index.last.len());
+        let before = before.as_deref().unwrap_or_default();
         let compared = if index.unique { index.columns.len() } else { key.len() };
         let in_order = index.found.0 == 0 || before.get(..compared) < key.get(..compared);
         index.found = add(index.found, hasher.finish());

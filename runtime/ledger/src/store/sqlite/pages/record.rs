@@ -9,21 +9,35 @@ pub(super) enum Column<'r> {
     Blob(&'r [u8]),
 }
 
-/// A record's columns; `None` where it is malformed, or spells something as SQLite does not. The last column may be cut.
-pub(super) fn columns(record: &[u8]) -> Option<Vec<Column<'_>>> {
-    let mut next = 0;
-    let header = usize::try_from(varint(record, &mut next).ok()?).ok()?;
-    let mut types = Vec::new();
-    while next < header {
-        types.push(varint(record, &mut next).ok()?);
+/// The columns of a record. No table or index has more.
+pub(super) struct Columns<'r> {
+    all: [Column<'r>; MAX_COLUMNS],
+    count: usize,
+}
+
+const MAX_COLUMNS: usize = 8;
+
+impl<'r> std::ops::Deref for Columns<'r> {
+    type Target = [Column<'r>];
+
+    fn deref(&self) -> &[Column<'r>] {
+        self.all.get(..self.count).unwrap_or_default()
     }
-    if next != header {
+}
+
+/// A record's columns; `None` where it is malformed, or spells something as SQLite does not. `length` is the whole record's:
+/// where less of it is given, the last column is cut.
+pub(super) fn columns(record: &[u8], length: usize) -> Option<Columns<'_>> {
+    let mut place = 0;
+    let header = usize::try_from(varint(record, &mut place).ok()?).ok()?;
+    let mut next = header;
+    let mut found = Columns { all: [Column::Null; MAX_COLUMNS], count: 0 };
+    if place >= header {
         return None;
     }
-    let mut found = Vec::with_capacity(types.len());
-    let last = types.len().checked_sub(1)?;
-    for (n, kind) in types.into_iter().enumerate() {
-        let length = match kind {
+    while place < header {
+        let kind = varint(record, &mut place).ok()?;
+        let bytes = match kind {
             0 | 8 | 9 => 0,
             1..=4 => usize::try_from(kind).ok()?,
             5 => 6,
@@ -31,10 +45,11 @@ pub(super) fn columns(record: &[u8]) -> Option<Vec<Column<'_>>> {
             12.. => usize::try_from((kind - 12) / 2).ok()?,
             _ => return None,
         };
-        let cut = n == last && record.len() < next.checked_add(length)?;
-        let bytes = if cut && kind >= 12 { record.get(next..)? } else { record.get(next..next + length)? };
-        next = next.checked_add(length)?;
-        found.push(match kind {
+        let end = next.checked_add(bytes)?;
+        let cut = place == header && kind >= 12 && record.len() < length;
+        let bytes = if cut { record.get(next..)? } else { record.get(next..end)? };
+        next = end;
+        let column = match kind {
             0 => Column::Null,
             8 => Column::Integer(0),
             9 => Column::Integer(1),
@@ -56,9 +71,11 @@ pub(super) fn columns(record: &[u8]) -> Option<Vec<Column<'_>>> {
             }
             _ if kind % 2 == 0 => Column::Blob(bytes),
             _ => Column::Text(bytes),
-        });
+        };
+        *found.all.get_mut(found.count)? = column;
+        found.count += 1;
     }
-    (next == record.len() || record.len() < next).then_some(found)
+    (place == header && next == length).then_some(found)
 }
 
 /// A big-endian number of at most 8 bytes.

@@ -1,0 +1,116 @@
+//! The rows of the tables that hold the events, in their order, from the account of the file.
+
+use std::ops::Range;
+
+use portcullis_gate::Sha256;
+use uuid::Uuid;
+
+use super::record::Column;
+use super::{Account, table};
+use crate::receipt::MAX_DECISION_BYTES;
+use crate::store::filter::{index_of, number_of, outcome_of, time_of};
+use crate::store::{
+    DecisionRow, EventRow, Idempotency, ListedDecision, Role, StoredPayload, payload_of, payload_place,
+};
+use crate::store_error::StoreError;
+
+/// Longest record of these tables: a payload, its salt, and what else is in its row.
+const MAX_RECORD_BYTES: usize = MAX_DECISION_BYTES + 1024;
+
+/// As [`ReadStore`](crate::store::ReadStore) has them, for one range after the other.
+impl Account {
+    pub(crate) fn events(&mut self, range: Range<u64>) -> Result<Vec<(u64, EventRow)>, StoreError> {
+        self.rows("events", number_of(range.end), |no, columns| match columns {
+            [_, Column::Blob(id), Column::Text(kind), Column::Integer(time), Column::Blob(leaf)] => {
+                let event = EventRow {
+                    id: Uuid::from_bytes(exactly(id)?),
+                    kind: text(kind)?,
+                    time: time_of(*time)?,
+                    leaf: leaf.to_vec(),
+                    columns: None,
+                };
+                Ok((index_of(no)?, event))
+            }
+            _ => Err(malformed("event", no)),
+        })
+    }
+
+    pub(crate) fn nodes(&mut self, range: Range<u64>) -> Result<Vec<(u64, Sha256)>, StoreError> {
+        self.rows("nodes", number_of(range.end), |no, columns| match columns {
+            [_, Column::Blob(hash)] => Ok((index_of(no)?, Sha256::from_bytes(exactly(hash)?))),
+            _ => Err(malformed("node", no)),
+        })
+    }
+
+    pub(crate) fn payloads(&mut self, range: Range<u64>) -> Result<Vec<(u64, Role, StoredPayload)>, StoreError> {
+        self.rows("payloads", number_of(range.end).saturating_mul(2), |no, columns| match columns {
+            [_, Column::Integer(erased), Column::Blob(salt), Column::Blob(bytes)] => {
+                let (index, role) = payload_place(no)?;
+                Ok((index, role, payload_of(index, *erased, exactly(salt)?, bytes.to_vec())?))
+            }
+            _ => Err(malformed("payload", no)),
+        })
+    }
+
+    pub(crate) fn idempotencies(&mut self, range: Range<u64>) -> Result<Vec<(u64, Idempotency)>, StoreError> {
+        self.rows("idempotency", number_of(range.end), |no, columns| match columns {
+            [_, Column::Blob(key), Column::Blob(request)] => {
+                let (key, request) = (Sha256::from_bytes(exactly(key)?), Sha256::from_bytes(exactly(request)?));
+                Ok((index_of(no)?, Idempotency { key, request }))
+            }
+            _ => Err(malformed("idempotency key", no)),
+        })
+    }
+
+    pub(crate) fn decisions(&mut self, range: Range<u64>) -> Result<Vec<ListedDecision>, StoreError> {
+        self.rows("decisions", number_of(range.end), |no, columns| match columns {
+            [
+                _,
+                Column::Integer(time),
+                Column::Text(action),
+                Column::Text(kind),
+                Column::Text(id),
+                Column::Integer(outcome),
+            ] => {
+                let columns = DecisionRow {
+                    time: time_of(*time)?,
+                    action: text(action)?,
+                    resource_type: text(kind)?,
+                    resource_id: text(id)?,
+                    outcome: outcome_of(*outcome)?,
+                };
+                Ok(ListedDecision { index: index_of(no)?, columns })
+            }
+            _ => Err(malformed("decision", no)),
+        })
+    }
+
+    /// The rows up to a number.
+    fn rows<T>(
+        &mut self,
+        name: &str,
+        end: i64,
+        mut read: impl FnMut(i64, &[Column<'_>]) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut found = Vec::new();
+        let Some(table) = table(name) else { return Ok(found) };
+        while self.peek(table).is_some_and(|next| next < end) {
+            let row = self.take(table, MAX_RECORD_BYTES, |row, columns| read(row.unwrap_or_default(), columns));
+            found.extend(row.transpose()?);
+        }
+        Ok(found)
+    }
+}
+
+fn exactly<const N: usize>(bytes: &[u8]) -> Result<[u8; N], StoreError> {
+    bytes.try_into().map_err(|_| StoreError::damaged(format!("a column has not {N} bytes")))
+}
+
+fn text(bytes: &[u8]) -> Result<String, StoreError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| StoreError::damaged("a text is not UTF-8"))?;
+    Ok(text.to_owned())
+}
+
+fn malformed(what: &str, no: i64) -> StoreError {
+    StoreError::damaged(format!("the row of {what} {no} has other columns than its table"))
+}
