@@ -5,6 +5,7 @@
 //! holder who was believed dead and is not cannot commit any more, whatever the clocks say. Time decides only how soon
 //! another may take over. Replicas that do not hold the lease hand their entries over in a table.
 
+mod client;
 mod connect;
 mod read;
 pub(crate) mod submitted;
@@ -16,11 +17,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use portcullis_gate::Sha256;
-use postgres::Client;
+use tokio_postgres::types::FromSql;
+use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 
 use super::{Identity, Listen, OpenReader, ReadStore, TEND_INTERVAL};
 use crate::store_error::StoreError;
+use client::{Client, Failure, LONG_ANSWER};
 use write::Pending;
 
 /// The version of the tables' format.
@@ -50,7 +53,7 @@ pub struct Postgres {
     /// This writer's epoch, and how long its lease lasts, in milliseconds.
     lease: Option<(i64, i64)>,
     pending: Pending,
-    statements: HashMap<String, postgres::Statement>,
+    statements: HashMap<String, Statement>,
     next_blob: i64,
     abandoned: bool,
 }
@@ -77,20 +80,21 @@ impl Postgres {
     /// As for [`Postgres::open`].
     pub fn create(options: &PostgresOptions, identity: &Identity) -> Result<Postgres, StoreError> {
         let mut store = Postgres::connect(options)?;
-        let create = |client: &mut Client| -> Result<(), postgres::Error> {
-            let mut all = client.transaction()?;
-            all.execute("SELECT pg_advisory_xact_lock(hashtext($1))", &[&options.schema])?;
-            let found = all.query_opt("SELECT 1 FROM pg_namespace WHERE nspname = $1", &[&options.schema])?;
-            if found.is_none() {
-                all.batch_execute(&format!(
+        let create = |client: &mut Client| -> Result<(), Failure> {
+            client.batch_execute("BEGIN")?;
+            client.execute("SELECT pg_advisory_xact_lock(hashtext($1))", &[&options.schema])?;
+            let found = client.query("SELECT 1 FROM pg_namespace WHERE nspname = $1", &[&options.schema])?;
+            if found.is_empty() {
+                client.batch_execute(&format!(
                     "CREATE SCHEMA {0}; SET LOCAL search_path TO {0}; {SCHEMA}",
                     options.schema
                 ))?;
                 let insert = "INSERT INTO meta(mark, version, origin, verifier_key) VALUES ($1, $2, $3, $4)";
-                all.execute(insert, &[&MARK, &FORMAT_VERSION, &identity.origin, &identity.verifier_key])?;
+                client.execute(insert, &[&MARK, &FORMAT_VERSION, &identity.origin, &identity.verifier_key])?;
             }
-            all.commit()
+            client.batch_execute("COMMIT")
         };
+        // What is not committed ends with the connection.
         create(&mut store.client).map_err(failed("creating the schema"))?;
         if !store.exists(options)? {
             return Err(StoreError::damaged(format!("the schema {} is gone again", options.schema)));
@@ -177,23 +181,24 @@ impl Postgres {
 
     fn take_lease(&mut self, options: &PostgresOptions) -> Result<(), StoreError> {
         let lasts = i64::try_from(options.lease.as_millis()).unwrap_or(i64::MAX);
-        let take = |client: &mut Client| -> Result<Result<i64, StoreError>, postgres::Error> {
-            let mut all = client.transaction()?;
-            let row = all.query_one(
+        let take = |client: &mut Client| -> Result<Result<i64, StoreError>, Failure> {
+            client.batch_execute("BEGIN")?;
+            let row = client.query_one(
                 "SELECT epoch, holder, (extract(epoch FROM ends - clock_timestamp()) * 1000)::bigint \
                  FROM lease FOR UPDATE",
                 &[],
             )?;
             let (epoch, holder, remaining_ms): (i64, String, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
             if remaining_ms > 0 {
+                client.batch_execute("ROLLBACK")?;
                 return Ok(Err(StoreError::Leased { holder, remaining_ms }));
             }
             let epoch = epoch.saturating_add(1);
-            all.execute(
+            client.execute(
                 "UPDATE lease SET epoch = $1, holder = $2, ends = clock_timestamp() + $3 * interval '1 millisecond'",
                 &[&epoch, &options.holder, &(lasts as f64)],
             )?;
-            all.commit()?;
+            client.batch_execute("COMMIT")?;
             Ok(Ok(epoch))
         };
         let epoch = take(&mut self.client).map_err(failed("taking the lease"))??;
@@ -301,6 +306,7 @@ impl OpenReader for PostgresReaders {
     /// connection of its own: a table that takes long must not cost the lease.
     fn prepare_scrub(&self) -> Result<(), StoreError> {
         let mut connection = Postgres::open_reader(&self.options)?;
+        connection.client.wait_for(LONG_ANSWER);
         connection.client.batch_execute("VACUUM payloads").map_err(failed("vacuuming"))?;
         connection.client.batch_execute("VACUUM idempotency").map_err(failed("vacuuming"))
     }
@@ -346,14 +352,20 @@ const SCHEMA: &str = "
     CREATE UNIQUE INDEX idempotency_key ON idempotency(key);
 ";
 
-fn get<'r, T: postgres::types::FromSql<'r>>(row: &'r postgres::Row, column: usize) -> Result<T, StoreError> {
+fn get<'r, T: FromSql<'r>>(row: &'r Row, column: usize) -> Result<T, StoreError> {
     row.try_get(column).map_err(failed("reading a row"))
 }
 
-fn failed(phase: &'static str) -> impl Fn(postgres::Error) -> StoreError {
+fn failed<E: Into<Failure>>(phase: &'static str) -> impl Fn(E) -> StoreError {
     move |error| {
-        // The error itself says only its kind; the server's words are below it.
-        let source = std::error::Error::source(&error).map_or_else(String::new, |source| format!(": {source}"));
-        StoreError::Database { phase, message: format!("{error}{source}") }
+        let message = match error.into() {
+            // The error itself says only its kind; the server's words are below it.
+            Failure::Postgres(error) => {
+                let source = std::error::Error::source(&error).map_or_else(String::new, |source| format!(": {source}"));
+                format!("{error}{source}")
+            }
+            other => other.to_string(),
+        };
+        StoreError::Database { phase, message }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use portcullis_ledger::store::postgres::{Postgres, PostgresOptions};
-use portcullis_ledger::{Appended, Ledger, LedgerOptions, StoreError, Verification, verify_store};
+use portcullis_ledger::{Appended, Ledger, LedgerOptions, Reader, StoreError, Verification, verify_store};
 
 use crate::conformance::{Place, all};
 use crate::sample::decision;
@@ -196,6 +196,36 @@ fn a_vanished_database_stops_the_ledger() {
         other => panic!("{other:?}"),
     }
     assert!(matches!(ledger.check(), Err(StoreError::Stopped { .. })));
+}
+
+/// The server is there, its connections are open, and it says nothing: nobody waits for it without end.
+#[test]
+fn a_stopped_database_stops_the_ledger() {
+    let Some(server) = Server::start() else { return };
+    let place = place_of(&server, "ledger", Duration::from_secs(10));
+    let ledger = place.open().unwrap();
+    ledger.append(decision(0)).unwrap();
+    let reader = Reader::open_postgres(&place.options).unwrap();
+    assert_eq!(reader.size().unwrap(), 1);
+    server.signal("STOP");
+    let begun = Instant::now();
+    let (appended, read, opened) = std::thread::scope(|scope| {
+        let read = scope.spawn(|| reader.size());
+        let opened = scope.spawn(|| Reader::open_postgres(&place.options).err());
+        (ledger.append(decision(1)), read.join().unwrap(), opened.join().unwrap())
+    });
+    let StoreError::Stopped { cause } = appended.unwrap_err() else { panic!("it goes on") };
+    assert!(cause.contains("said nothing for"), "{cause}");
+    for error in [read.unwrap_err(), opened.unwrap()] {
+        assert!(error.to_string().contains("said nothing for"), "{error}");
+    }
+    drop((ledger, reader));
+    assert!(begun.elapsed() < Duration::from_secs(150), "{:?}", begun.elapsed());
+    server.signal("CONT");
+    // Nothing was acknowledged that is not there, and it goes on.
+    let ledger = (0..60).find_map(|_| place.open().inspect_err(|_| std::thread::sleep(Duration::from_secs(1))).ok());
+    ledger.unwrap().append(decision(2)).unwrap();
+    assert!(place.verify().is_sound());
 }
 
 #[test]

@@ -130,18 +130,23 @@ impl Server {
 
     /// SIGKILL to the server and all its processes, as in a crash of the machine's software.
     pub fn kill(&self) {
+        self.signal("KILL");
+        std::thread::sleep(Duration::from_millis(300));
+        // Where nobody reaps it, a dead process still has its number, and the next server would take it for alive.
+        for left in ["data/postmaster.pid", ".s.PGSQL.5432.lock"] {
+            let _ = std::fs::remove_file(self.folder.path().join(left));
+        }
+    }
+
+    /// A signal to the server and all its processes.
+    pub fn signal(&self, signal: &str) {
         let pid = std::fs::read_to_string(self.folder.path().join("data/postmaster.pid")).unwrap();
         let pid = pid.lines().next().unwrap();
         let children = Command::new("ps").args(["-o", "pid=", "--ppid", pid]).output().unwrap().stdout;
         let children = String::from_utf8(children).unwrap();
         let all: Vec<&str> = std::iter::once(pid).chain(children.split_whitespace()).collect();
         // Some children may be gone before their turn.
-        let _ = Command::new("kill").arg("-9").args(all).stderr(Stdio::null()).status().unwrap();
-        std::thread::sleep(Duration::from_millis(300));
-        // Where nobody reaps it, a dead process still has its number, and the next server would take it for alive.
-        for left in ["data/postmaster.pid", ".s.PGSQL.5432.lock"] {
-            let _ = std::fs::remove_file(self.folder.path().join(left));
-        }
+        let _ = Command::new("kill").args(["-s", signal]).args(all).stderr(Stdio::null()).status().unwrap();
     }
 }
 

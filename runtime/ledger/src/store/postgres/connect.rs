@@ -18,22 +18,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use postgres::config::SslMode;
-use postgres::{Client, Config, NoTls};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::client::Client;
 use super::failed;
 use super::verifier::Lenient;
 use crate::store_error::StoreError;
 
 /// How long a connection may take to be made, where the connection string does not say.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long what was sent may stay without an acknowledgement, and how long a server may be silent to keepalives, where the
 /// connection string does not say: otherwise a server that a network swallowed is waited for about 15 minutes.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -50,10 +51,10 @@ const KEEPALIVES_IDLE_DEFAULT: Duration = Duration::from_secs(2 * 60 * 60);
 pub(super) fn connect(text: &str) -> Result<Client, StoreError> {
     let Settings { mut config, security } = Settings::parse(text)?;
     let client = match security.verifier()? {
-        None => config.ssl_mode(SslMode::Disable).connect(NoTls),
+        None => Client::connect(config.ssl_mode(SslMode::Disable), NoTls),
         Some(verifier) => {
             config.ssl_mode(if security == Security::Prefer { SslMode::Prefer } else { SslMode::Require });
-            config.connect(MakeRustlsConnect::new(client(verifier)?))
+            Client::connect(&config, MakeRustlsConnect::new(client(verifier)?))
         }
     };
     client.map_err(failed("connecting"))

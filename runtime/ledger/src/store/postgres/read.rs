@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use portcullis_gate::Sha256;
-use postgres::Row;
-use postgres::types::ToSql;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 
 use super::super::filter::{Conditions, Parameter, history_of, index_of, number_of, outcome_of, time_of};
@@ -12,12 +12,13 @@ use super::super::{
     DecisionRow, EventRow, HistoryAnswer, HistoryQuery, Idempotency, Identity, ListFilter, ListedDecision, ReadStore,
     Role, StoredPayload, Totals, payload_of, payload_place,
 };
+use super::client::{ANSWER, Failure, LONG_ANSWER};
 use super::{Postgres, failed, get};
 use crate::store_error::StoreError;
 
 impl ReadStore for Postgres {
     fn is_alive(&mut self) -> bool {
-        self.client.is_valid(ALIVE_WITHIN).is_ok()
+        self.client.is_alive(ALIVE_WITHIN)
     }
 
     fn begin_snapshot(&mut self) -> Result<(), StoreError> {
@@ -148,7 +149,8 @@ impl ReadStore for Postgres {
             conditions.last()
         );
         let values = values(&conditions);
-        self.many(&text, &values.iter().map(AsRef::as_ref).collect::<Vec<_>>(), decision)
+        let values: Vec<_> = values.iter().map(AsRef::as_ref).collect();
+        self.patiently(|store| store.many(&text, &values, decision))
     }
 
     fn history(&mut self, query: &HistoryQuery) -> Result<HistoryAnswer, StoreError> {
@@ -166,7 +168,7 @@ impl ReadStore for Postgres {
                     (SELECT 1 FROM payloads p WHERE p.no IN (2 * d.no, 2 * d.no + 1) AND p.erased = 0) \
                     ORDER BY d.no LIMIT $3";
         let parameters: [&(dyn ToSql + Sync); 3] = [&number_of(from), &before.as_millisecond(), &i64::from(limit)];
-        self.many(text, &parameters, |row| index_of(get(row, 0)?))
+        self.patiently(|store| store.many(text, &parameters, |row| index_of(get(row, 0)?)))
     }
 
     fn checkpoint(&mut self) -> Result<Option<String>, StoreError> {
@@ -182,7 +184,7 @@ impl ReadStore for Postgres {
     fn totals(&mut self) -> Result<Totals, StoreError> {
         let text = "SELECT (SELECT count(*) FROM events), (SELECT count(*) FROM nodes), (SELECT count(*) FROM blobs), \
                     (SELECT count(*) FROM payloads), (SELECT count(*) FROM decisions), (SELECT count(*) FROM idempotency)";
-        let rows = self.many(text, &[], |row| {
+        let count = |row: &Row| {
             let count = |column| index_of(get(row, column)?);
             Ok(Totals {
                 events: count(0)?,
@@ -192,7 +194,8 @@ impl ReadStore for Postgres {
                 decisions: count(4)?,
                 idempotency: count(5)?,
             })
-        })?;
+        };
+        let rows = self.patiently(|store| store.many(text, &[], count))?;
         rows.into_iter().next().ok_or_else(|| StoreError::damaged("counts without a row"))
     }
 
@@ -204,16 +207,20 @@ impl ReadStore for Postgres {
 
 impl Postgres {
     /// Runs a statement that is prepared once for each connection.
-    pub(super) fn execute(
-        &mut self,
-        text: &'static str,
-        parameters: &[&(dyn ToSql + Sync)],
-    ) -> Result<u64, postgres::Error> {
+    pub(super) fn execute(&mut self, text: &'static str, parameters: &[&(dyn ToSql + Sync)]) -> Result<u64, Failure> {
         let statement = self.prepared(text)?;
         self.client.execute(&statement, parameters)
     }
 
-    fn prepared(&mut self, text: &str) -> Result<postgres::Statement, postgres::Error> {
+    /// Reads what may take long.
+    fn patiently<T>(&mut self, read: impl FnOnce(&mut Postgres) -> T) -> T {
+        self.client.wait_for(LONG_ANSWER);
+        let found = read(self);
+        self.client.wait_for(ANSWER);
+        found
+    }
+
+    fn prepared(&mut self, text: &str) -> Result<Statement, Failure> {
         if let Some(statement) = self.statements.get(text) {
             return Ok(statement.clone());
         }

@@ -225,14 +225,7 @@ impl Postgres {
 
     /// Waits for an announcement, at most for `time`.
     pub(crate) fn heard(&mut self, time: Duration) -> Result<bool, StoreError> {
-        let mut notifications = self.client.notifications();
-        let mut waiting = notifications.timeout_iter(time);
-        let first = postgres::fallible_iterator::FallibleIterator::next(&mut waiting).map_err(failed("listening"))?;
-        drop(waiting);
-        // One look answers all announcements.
-        let mut rest = notifications.iter();
-        while postgres::fallible_iterator::FallibleIterator::next(&mut rest).map_err(failed("listening"))?.is_some() {}
-        Ok(first.is_some())
+        self.client.announced(time).map_err(failed("listening"))
     }
 
     /// Hands entries to the writer, under their seals. It may take them for `wait` from `since` on, which is no later than

@@ -1,5 +1,5 @@
 use portcullis_gate::Sha256;
-use postgres::types::ToSql;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::super::filter::{number_of, outcome_number};
