@@ -94,7 +94,7 @@ pub struct CompletionsArgs {
 #[derive(Debug, Args)]
 pub struct LedgerArgs {
     /// The ledger's file, or postgres://USER@HOST/DATABASE?schema=NAME; made where there is none. Over a network, add
-    /// &sslmode=verify-full&sslrootcert=FILE
+    /// &sslmode=verify-full&sslrootcert=FILE, and &sslcert=FILE&sslkey=FILE to show a certificate
     /// [env: PORTCULLIS_LEDGER] [default: decisions.ledger in the user's state folder]
     // The variable is read below: where clap read it, it would conflict with a file that is named instead of it.
     #[arg(long, value_name = "FILE|URL")]

@@ -35,7 +35,8 @@ const MARK: &str = "portcullis-ledger";
 #[derive(Clone, Debug)]
 pub struct PostgresOptions {
     /// As for libpq, such as `host=/run/postgresql user=gate dbname=gate`, or a URL. Over a network, with
-    /// `sslmode=verify-full` and `sslrootcert=FILE`: other modes let whoever is in between read or answer.
+    /// `sslmode=verify-full` and `sslrootcert=FILE`: other modes let whoever is in between read or answer. With
+    /// `sslcert=FILE` and `sslkey=FILE` where the server asks for a certificate.
     pub connection: String,
     /// The schema, which is made on first use: lower-case letters, digits and underscores.
     pub schema: String,

@@ -1,6 +1,8 @@
 //! The way to PostgreSQL, encrypted, with a real server and certificates made here.
 
+use std::fs::Permissions;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,23 +30,28 @@ impl Authority {
         Authority { issuer: Issuer::new(params, key), file }
     }
 
-    /// Certificate and key of a host.
-    fn certify(&self, host: &str) -> (String, String) {
+    /// Certificate and key of a host, or of a user.
+    fn certify(&self, name: &str) -> (String, String) {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![host.to_owned()]).unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
         (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
     }
 }
 
 /// A server on a port of its own, with a certificate or without.
 fn begin(server: &Server, certificate: Option<(String, String)>) -> u16 {
+    begin_with(server, certificate, "")
+}
+
+fn begin_with(server: &Server, certificate: Option<(String, String)>, more: &str) -> u16 {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     server.kill();
     let tls = certificate.map_or_else(String::new, |(certificate, key)| {
         let (certificate, key) = (server.file("server.crt", &certificate), server.file("server.key", &key));
         format!("-c ssl=on -c ssl_cert_file={} -c ssl_key_file={}", certificate.display(), key.display())
     });
-    server.begin_with(&format!("-c listen_addresses=127.0.0.1 -c port={port} {tls}"));
+    server.begin_with(&format!("-c listen_addresses=127.0.0.1 -c port={port} {tls} {more}"));
     port
 }
 
@@ -120,6 +127,56 @@ fn only_the_server_that_is_meant_is_spoken_to() {
     for file in [empty, files.path().join("missing")] {
         let error = opens("db.example", &format!("sslmode=verify-full sslrootcert={}", file.display())).unwrap_err();
         assert!(matches!(&error, StoreError::File { path, .. } if *path == file), "{error}");
+    }
+}
+
+/// A server that lets in only whoever shows a certificate of its name.
+#[test]
+fn a_client_shows_who_it_is() {
+    let Some(server) = Server::start() else { return };
+    let files = tempfile::tempdir().unwrap();
+    let (ours, other) = (Authority::new(files.path(), "ours"), Authority::new(files.path(), "other"));
+    let rules = server.file("hba", "hostssl all gate 127.0.0.1/32 cert\nlocal all all trust\n");
+    let authority = server.file("clients.pem", &std::fs::read_to_string(&ours.file).unwrap());
+    let more = format!("-c hba_file={} -c ssl_ca_file={}", rules.display(), authority.display());
+    let port = begin_with(&server, Some(ours.certify("db.example")), &more);
+    let put = |name: &str, text: &str, mode: u32| {
+        let file = files.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        std::fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+        file
+    };
+    let identity = |name: &str, authority: &Authority, user: &str| {
+        let (certificate, key) = authority.certify(user);
+        (put(&format!("{name}.pem"), &certificate, 0o644), put(&format!("{name}.key"), &key, 0o600))
+    };
+    let full = format!("sslmode=verify-full sslrootcert={}", ours.file.display());
+    let open = |(certificate, key): &(PathBuf, PathBuf)| {
+        let more = format!("{full} sslcert={} sslkey={}", certificate.display(), key.display());
+        Postgres::open(&place(port, "db.example", &more)).map(|found| found.is_none())
+    };
+
+    let gate = identity("gate", &ours, "gate");
+    // There is no ledger yet, which only somebody who is let in can tell.
+    assert!(open(&gate).unwrap());
+    let nothing_shown = Postgres::open(&place(port, "db.example", &full)).err().unwrap().to_string();
+    assert!(nothing_shown.contains("requires a valid client certificate"), "{nothing_shown}");
+    for who in [identity("somebody", &ours, "somebody"), identity("forged", &other, "gate")] {
+        let error = open(&who).unwrap_err();
+        assert!(matches!(error, StoreError::Database { phase: "connecting", .. }), "{error}");
+    }
+    // Nothing is sent where the files are not what they should be.
+    let read = std::fs::read_to_string(&gate.1).unwrap();
+    for (files, says) in [
+        ((gate.0.clone(), put("open.key", &read, 0o644)), "chmod 600"),
+        ((gate.0.clone(), put("group.key", &read, 0o660)), "chmod 600"),
+        ((gate.0.clone(), put("empty.key", "", 0o600)), "as a private key"),
+        ((gate.0.clone(), identity("another", &ours, "gate").1), "with the key"),
+        ((put("empty.pem", "", 0o600), gate.1.clone()), "no certificate in it"),
+        ((gate.0.clone(), files.path().join("missing")), "opening the key"),
+    ] {
+        let error = open(&files).unwrap_err().to_string();
+        assert!(error.contains(says), "{says}: {error}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Connecting: what a connection string says, the time limits that it leaves out, and TLS.
 //!
-//! `sslmode` and `sslrootcert` mean what they mean to
+//! `sslmode`, `sslrootcert`, `sslcert` and `sslkey` mean what they mean to
 //! [libpq](https://www.postgresql.org/docs/current/libpq-ssl.html), but that nothing is read from the user's home folder:
 //!
 //! | sslmode | encrypted | the certificate |
@@ -11,9 +11,16 @@
 //! | `verify-ca` | yes | is of an authority in `sslrootcert` |
 //! | `verify-full` | yes | is of an authority in `sslrootcert`, and names the host |
 //!
+//! With `sslcert` and `sslkey`, both in PEM, this program shows the server who it is; that needs `require` or more. A key
+//! that others than its owner can read is refused. Files are read for each connection, so that those that were exchanged
+//! count.
+//!
 //! Only `verify-full` keeps out somebody between this program and the server who can have a certificate made by the same
 //! authority, and only `verify-*` (or `channel_binding=require`) keeps out anybody.
 
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,8 +28,8 @@ use std::time::Duration;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{Config, NoTls};
@@ -49,12 +56,12 @@ const KEEPALIVES_IDLE_DEFAULT: Duration = Duration::from_secs(2 * 60 * 60);
 /// [`StoreError::Refused`] for a string that cannot be followed, [`StoreError::File`] for a file of certificates that cannot
 /// be read, [`StoreError::Database`] where there is no connection.
 pub(super) fn connect(text: &str) -> Result<Client, StoreError> {
-    let Settings { mut config, security } = Settings::parse(text)?;
+    let Settings { mut config, security, shown } = Settings::parse(text)?;
     let client = match security.verifier()? {
         None => Client::connect(config.ssl_mode(SslMode::Disable), NoTls),
         Some(verifier) => {
             config.ssl_mode(if security == Security::Prefer { SslMode::Prefer } else { SslMode::Require });
-            Client::connect(&config, MakeRustlsConnect::new(client(verifier)?))
+            Client::connect(&config, MakeRustlsConnect::new(client(verifier, shown.as_ref())?))
         }
     };
     client.map_err(failed("connecting"))
@@ -64,6 +71,15 @@ pub(super) fn connect(text: &str) -> Result<Client, StoreError> {
 struct Settings {
     config: Config,
     security: Security,
+    shown: Option<Shown>,
+}
+
+/// What this program shows to the server: the files of a certificate, with those between it and the authority, and of its
+/// key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Shown {
+    certificates: PathBuf,
+    key: PathBuf,
 }
 
 /// What is asked of the way to the server.
@@ -78,7 +94,7 @@ enum Security {
 
 impl Settings {
     fn parse(text: &str) -> Result<Settings, StoreError> {
-        let Taken { rest, mode, authorities } = Taken::of(text)?;
+        let Taken { rest, mode, authorities, certificates, key } = Taken::of(text)?;
         let mut config: Config = rest.parse().map_err(failed("reading the connection string"))?;
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT_TIMEOUT);
@@ -116,7 +132,16 @@ impl Settings {
                 )));
             }
         };
-        Ok(Settings { config, security })
+        let shown = match (certificates, key) {
+            (None, None) => None,
+            (Some(_), Some(_)) if matches!(security, Security::Plain | Security::Prefer) => {
+                return Err(StoreError::refused("sslcert and sslkey are of no use without sslmode=require or more"));
+            }
+            (Some(certificates), Some(key)) => Some(Shown { certificates: certificates.into(), key: key.into() }),
+            (Some(_), None) => return Err(StoreError::refused("sslcert needs sslkey=FILE with the certificate's key")),
+            (None, Some(_)) => return Err(StoreError::refused("sslkey needs sslcert=FILE with the key's certificate")),
+        };
+        Ok(Settings { config, security, shown })
     }
 }
 
@@ -134,13 +159,21 @@ impl Security {
     }
 }
 
-fn client(verifier: Arc<dyn ServerCertVerifier>) -> Result<ClientConfig, StoreError> {
-    let mut client = ClientConfig::builder_with_provider(provider())
+fn client(verifier: Arc<dyn ServerCertVerifier>, shown: Option<&Shown>) -> Result<ClientConfig, StoreError> {
+    let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|e| StoreError::refused(format!("TLS: {e}")))?
         .dangerous()
-        .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(verifier);
+    let mut client = match shown {
+        None => builder.with_no_client_auth(),
+        Some(Shown { certificates, key }) => {
+            let (chain, secret) = (certificates_of(certificates)?, secret_of(key)?);
+            let shown = builder.with_client_auth_cert(chain, secret);
+            // Also where they do not belong together.
+            shown.map_err(|e| StoreError::file(certificates, format!("with the key {}: {e}", key.display())))?
+        }
+    };
     // Asked for where TLS is begun without a request for it (sslnegotiation=direct).
     client.alpn_protocols = vec![b"postgresql".to_vec()];
     Ok(client)
@@ -150,15 +183,36 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
-/// Certificates of authorities, in PEM. Read for each connection, so that one that was exchanged counts.
+/// Certificates of authorities.
 fn read(file: &Path) -> Result<RootCertStore, StoreError> {
-    let problem = |problem: String| StoreError::file(file, problem);
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(file).map_err(|e| problem(e.to_string()))? {
-        let certificate = certificate.map_err(|e| problem(e.to_string()))?;
-        roots.add(certificate).map_err(|e| problem(e.to_string()))?;
+    for certificate in certificates_of(file)? {
+        roots.add(certificate).map_err(|e| StoreError::file(file, e.to_string()))?;
     }
-    if roots.is_empty() { Err(problem("there is no certificate in it".to_owned())) } else { Ok(roots) }
+    Ok(roots)
+}
+
+/// The certificates in a file, in PEM.
+fn certificates_of(file: &Path) -> Result<Vec<CertificateDer<'static>>, StoreError> {
+    let problem = |problem: String| StoreError::file(file, problem);
+    let all = CertificateDer::pem_file_iter(file).map_err(|e| problem(e.to_string()))?;
+    let all: Vec<_> = all.collect::<Result<_, _>>().map_err(|e| problem(e.to_string()))?;
+    if all.is_empty() { Err(problem("there is no certificate in it".to_owned())) } else { Ok(all) }
+}
+
+/// The key in a file, in PEM. As for libpq, others than the owner may not read it; root may let its group.
+fn secret_of(file: &Path) -> Result<PrivateKeyDer<'static>, StoreError> {
+    let io = |what: &'static str| move |e| StoreError::io(file, what, e);
+    let mut opened = File::open(file).map_err(io("opening the key"))?;
+    let found = opened.metadata().map_err(io("looking at the mode"))?;
+    let (mode, refused) = (found.mode() & 0o777, if found.uid() == 0 { 0o037 } else { 0o077 });
+    if mode & refused != 0 {
+        let problem = format!("the key's file has mode {mode:03o}, so others than its owner have access: chmod 600 it");
+        return Err(StoreError::file(file, problem));
+    }
+    let mut pem = Vec::new();
+    opened.read_to_end(&mut pem).map_err(io("reading the key"))?;
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|e| StoreError::file(file, format!("as a private key: {e}")))
 }
 
 /// A connection string without what this module reads itself.
@@ -167,6 +221,8 @@ struct Taken {
     rest: String,
     mode: Option<String>,
     authorities: Option<String>,
+    certificates: Option<String>,
+    key: Option<String>,
 }
 
 impl Taken {
@@ -183,6 +239,8 @@ impl Taken {
         match key {
             "sslmode" => self.mode = Some(value.to_owned()),
             "sslrootcert" => self.authorities = Some(value.to_owned()),
+            "sslcert" => self.certificates = Some(value.to_owned()),
+            "sslkey" => self.key = Some(value.to_owned()),
             _ => return false,
         }
         true
@@ -284,6 +342,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_shown_is_read_from_both_forms() {
+        for text in [
+            "host=db sslmode=require sslcert='/my client.pem' sslkey=/client.key",
+            "postgres://db/gate?sslmode=require&sslcert=/my%20client.pem&sslkey=/client.key",
+        ] {
+            let shown = Shown { certificates: "/my client.pem".into(), key: "/client.key".into() };
+            assert_eq!(Settings::parse(text).unwrap().shown, Some(shown), "{text}");
+        }
+    }
+
+    #[test]
     fn what_would_be_less_than_asked_for_is_refused() {
         for (text, says) in [
             ("host=db sslmode=verify-full", "needs sslrootcert"),
@@ -297,7 +366,11 @@ mod tests {
             ("host=db sslmode='require", "quote without an end"),
             ("host=db sslmode", "without ="),
             ("sslmode host=db", "without ="),
-            ("host=db sslcert=/client.pem", "sslcert"),
+            ("host=db sslmode=require sslcert=/client.pem", "needs sslkey"),
+            ("host=db sslmode=require sslkey=/client.key", "needs sslcert"),
+            ("host=db sslcert=/client.pem sslkey=/client.key", "of no use without"),
+            ("host=db sslmode=disable sslcert=/client.pem sslkey=/client.key", "of no use without"),
+            ("host=db sslpassword=secret", "sslpassword"),
         ] {
             let error = security(text).unwrap_err();
             assert!(error.contains(says), "{text}: {error}");
