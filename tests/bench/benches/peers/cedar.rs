@@ -25,11 +25,11 @@ impl Cedar {
         let uid = |kind: &str, id: &Value| -> anyhow::Result<EntityUid> {
             EntityUid::from_json(json!({"type": kind, "id": id})).map_err(Into::into)
         };
+        let id = |at: &str| document.pointer(at).cloned().unwrap_or_default();
+        let (subject_id, resource_id) = (id("/subject/id"), id("/resource/id"));
+        let (principal, resource) = (uid("User", &subject_id)?, uid("Service", &resource_id)?);
+        let action = uid("Action", &id("/action/name"))?;
         let take = |document: &mut Value, at: &str| document.pointer_mut(at).map(Value::take).unwrap_or(json!({}));
-        let (principal, resource) =
-            (uid("User", &document["subject"]["id"])?, uid("Service", &document["resource"]["id"])?);
-        let action = uid("Action", &document["action"]["name"])?;
-        let (subject_id, resource_id) = (document["subject"]["id"].clone(), document["resource"]["id"].clone());
         let subject_attributes = take(&mut document, "/subject/properties");
         let resource_attributes = take(&mut document, "/resource/properties");
         let entities = json!([

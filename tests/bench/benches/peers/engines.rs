@@ -118,7 +118,10 @@ fn rego_settings(fields: bool) -> Value {
             "/context/environment",
             "/context/change/kind",
         ];
-        settings["input"] = pointers.into_iter().map(|pointer| (pointer.to_owned(), json!(pointer))).collect();
+        let input: Value = pointers.into_iter().map(|pointer| (pointer.to_owned(), json!(pointer))).collect();
+        if let Some(settings) = settings.as_object_mut() {
+            settings.insert("input".to_owned(), input);
+        }
     }
     settings
 }

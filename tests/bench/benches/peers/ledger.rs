@@ -94,7 +94,10 @@ pub fn figures(root: &Path, quick: bool) -> anyhow::Result<Vec<Figure>> {
     let (mut opened, mut verified) = (Vec::new(), Vec::new());
     let mut events = 0;
     for _ in 0..if quick { 1 } else { 5 } {
-        opened.push(timed(|| Ok(drop(Ledger::open(&path, &LedgerOptions::default())?)))?);
+        opened.push(timed(|| {
+            drop(Ledger::open(&path, &LedgerOptions::default())?);
+            Ok(())
+        })?);
         let started = Instant::now();
         let found = verify_file(&path, &[], None)?;
         anyhow::ensure!(found.is_sound(), "{:?}", found.problems);
