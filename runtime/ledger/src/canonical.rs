@@ -4,6 +4,7 @@
 //! What is read must be what would be written, byte for byte: that leaves no room for duplicate, unknown or missing
 //! members, other escapes, other orders, spaces or what follows.
 
+mod serializer;
 mod writer;
 
 use serde::Serialize;

@@ -35,7 +35,7 @@ impl Reader {
         loop {
             let found = self.with(|store| store.erasable(before, next, ERASED_AT_ONCE))?;
             let Some(last) = found.last() else { return Ok(count) };
-            next = last.saturating_add(1);
+            next = going_on(next, *last)?;
             count = count.saturating_add(u64::try_from(found.len()).unwrap_or(u64::MAX));
         }
     }
@@ -63,7 +63,7 @@ impl Ledger {
                 erased.scrub_pending = erased.decisions > 0 && !self.scrubbed(SCRUB_WAIT);
                 return Ok(erased);
             };
-            next = last.saturating_add(1);
+            next = going_on(next, *last)?;
             let mut entries = Vec::with_capacity(found.len());
             for index in found {
                 entries.push(erasure(self.reader()?, index, time, reason)?);
@@ -76,6 +76,14 @@ impl Ledger {
             }
         }
     }
+}
+
+/// Where to go on behind the last one that was found. An index that is out of order would make it the first again.
+fn going_on(next: u64, last: u64) -> Result<u64, StoreError> {
+    if last < next {
+        return Err(StoreError::damaged(format!("the index of decisions gives {last} after {next}")));
+    }
+    Ok(last.saturating_add(1))
 }
 
 /// The event that erases what is left of a decision.

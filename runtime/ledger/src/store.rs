@@ -492,6 +492,19 @@ pub(crate) fn references_of(event: &Event) -> Vec<Sha256> {
     found
 }
 
+/// Events below an index, the latest first: an index that is out of order gives others, and whoever goes on from the last
+/// one would never end.
+fn going_back(events: Vec<(u64, Vec<u8>)>, before: u64) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+    let mut next = before;
+    for (index, _) in &events {
+        if *index >= next {
+            return Err(StoreError::damaged(format!("the index of kinds gives event {index} after event {next}")));
+        }
+        next = *index;
+    }
+    Ok(events)
+}
+
 /// Which payload has that number: twice the event's index plus the role.
 fn payload_place(no: i64) -> Result<(u64, Role), StoreError> {
     let role = if no.rem_euclid(2) == 0 { Role::Request } else { Role::Decision };

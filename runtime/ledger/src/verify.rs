@@ -144,7 +144,9 @@ fn verify(
     }
     store.begin_snapshot()?;
     let report = Walk::new(store, account, all).run(&notes, key);
-    store.end_snapshot()?;
+    if let Err(error) = store.end_snapshot() {
+        Collected::of(&mut found).add(ProblemCode::Unreadable, "the ledger", error.to_string());
+    }
     Ok((found, report))
 }
 

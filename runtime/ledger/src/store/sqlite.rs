@@ -220,7 +220,8 @@ impl Sqlite {
     /// [`StoreError::Damaged`] where it is no number.
     pub fn written_by(&mut self) -> Result<i64, StoreError> {
         let version = self.meta(META_SQLITE)?;
-        version.parse().map_err(|_| StoreError::damaged(format!("{version:?} is no version of SQLite")))
+        let number = version.parse().ok().filter(|number: &i64| number.to_string() == version);
+        number.ok_or_else(|| StoreError::damaged(format!("{version:?} is no version of SQLite")))
     }
 
     fn prepare_writing(&mut self) -> Result<(), StoreError> {

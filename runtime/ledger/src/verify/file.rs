@@ -47,22 +47,33 @@ fn still(path: &Path, copies: &[PathBuf], key: Option<&VerifierKey>) -> Result<V
     let mut store = Sqlite::open_still(path)?;
     // Where every byte is accounted for, SQLite's own check would find nothing more, in as much time again.
     let structure = store.check_rows();
-    let mut first = None;
     let written_by = store.written_by();
-    if let Ok(version) = written_by
-        && let Ok(account) = Account::open(path, version)
+    let first = match written_by {
+        Ok(version) => Account::open(path, version)
+            .and_then(|account| verify(&mut store, Some(account), copies, key))
+            .map(|(mut found, report)| {
+                add_pages(&mut found, report);
+                found
+            }),
+        Err(_) => Err(StoreError::damaged("the version of SQLite that wrote it is not readable")),
+    };
+    if let (Ok(found), Ok(lines)) = (&first, &structure)
+        && found.is_sound()
+        && lines.is_empty()
     {
-        let (mut found, report) = verify(&mut store, Some(account), copies, key)?;
-        let sound =
-            found.is_sound() && report.problems.is_empty() && matches!(&structure, Ok(lines) if lines.is_empty());
-        add_pages(&mut found, report);
-        if sound {
-            return Ok(found);
-        }
-        first = Some(found);
+        return first;
     }
-    let mut again = Sqlite::open_still(path)?;
-    let mut found = verify_store(&mut again, copies, key)?;
+    let again = Sqlite::open_still(path).and_then(|mut again| verify_store(&mut again, copies, key));
+    let mut found = match (again, &first) {
+        (Ok(found), _) => found,
+        // What cannot be read a second time was not read well the first time.
+        (Err(error), Ok(first)) => {
+            let mut found = first.clone();
+            Collected::of(&mut found).add(ProblemCode::Unreadable, path.display(), error.to_string());
+            found
+        }
+        (Err(error), Err(_)) => return Err(error),
+    };
     add_structure(&mut found, path, structure);
     match written_by {
         Ok(version) => match check_pages(path, version) {
@@ -75,8 +86,15 @@ fn still(path: &Path, copies: &[PathBuf], key: Option<&VerifierKey>) -> Result<V
             found.pages = Pages::NotChecked { reason };
         }
     }
-    // Never better than the first reading.
-    Ok(if found.is_sound() { first.unwrap_or(found) } else { found })
+    match first {
+        // It is never better than the first reading.
+        Ok(first) if found.is_sound() => Ok(first),
+        Err(error) if found.is_sound() => {
+            Collected::of(&mut found).add(ProblemCode::Unreadable, path.display(), error.to_string());
+            Ok(found)
+        }
+        _ => Ok(found),
+    }
 }
 
 fn add_structure(found: &mut Verification, path: &Path, lines: Result<Vec<String>, StoreError>) {

@@ -25,6 +25,8 @@ pub(super) type Item = (u64, EventRow, Beside);
 pub(super) struct Judged {
     pub(super) problems: Vec<(u64, Problem)>,
     pub(super) left_out: u64,
+    /// Events that were compared.
+    pub(super) count: u64,
     pub(super) references: HashSet<Sha256>,
     /// Payloads that are erased, and those of which an event says so.
     pub(super) erased: HashSet<(u64, Role)>,
@@ -44,6 +46,7 @@ impl Judged {
     pub(super) fn judge(&mut self, items: Vec<Item>) {
         for (index, row, beside) in items {
             self.event(index, &row, &beside);
+            self.count += 1;
         }
     }
 
@@ -58,6 +61,7 @@ impl Judged {
     pub(super) fn merge(&mut self, other: Judged) {
         self.problems.extend(other.problems);
         self.left_out += other.left_out;
+        self.count += other.count;
         self.references.extend(other.references);
         self.erased.extend(other.erased);
         self.said.extend(other.said);

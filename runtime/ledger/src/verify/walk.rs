@@ -1,6 +1,7 @@
 //! Reads every event with what is beside it, and builds the tree again.
 
 use std::ops::Range;
+use std::panic::AssertUnwindSafe;
 use std::sync::mpsc::{TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 
@@ -13,6 +14,7 @@ use crate::{Edge, Sha256, VerifierKey, leaf_hash, node_position, nodes_of};
 
 /// Events that are in memory at once.
 const CHUNK: u64 = 128;
+const PANICKED: &str = "comparing them ended with a panic";
 /// Most threads that compare events with what is stored beside them: one that reads has no more for them to do.
 const MAX_JUDGES: usize = 4;
 
@@ -54,13 +56,18 @@ impl<'s, 'f> Walk<'s, 'f> {
                     scope.spawn(move || Judged::of(std::iter::from_fn(|| receive.lock().ok()?.recv().ok())))
                 })
                 .collect();
+            drop(receive);
             let mut start = 0;
             // Where there is an account, whoever called starts anew without it and finds all.
             while start < size && (self.account.is_none() || self.all.0.is_sound()) {
                 let end = size.min(start.saturating_add(CHUNK));
                 let items = self.chunk(start..end, &mut edge, &mut signed);
                 if let Err(TrySendError::Full(items) | TrySendError::Disconnected(items)) = send.try_send(items) {
-                    self.judged.judge(items);
+                    // As in the other threads: whatever happens while an event is read is a problem of the ledger.
+                    let judge = AssertUnwindSafe(|| self.judged.judge(items));
+                    if std::panic::catch_unwind(judge).is_err() {
+                        self.all.add(ProblemCode::Unreadable, "events", PANICKED);
+                    }
                 }
                 start = end;
             }
@@ -70,8 +77,12 @@ impl<'s, 'f> Walk<'s, 'f> {
         for judged in judged {
             match judged {
                 Ok(judged) => self.judged.merge(judged),
-                Err(_) => self.all.add(ProblemCode::Unreadable, "events", "a thread panicked"),
+                Err(_) => self.all.add(ProblemCode::Unreadable, "events", PANICKED),
             }
+        }
+        if self.judged.count != self.seen.events {
+            let detail = format!("{} of {} were compared", self.judged.count, self.seen.events);
+            self.all.add(ProblemCode::Unreadable, "events", detail);
         }
         let mut problems = std::mem::take(&mut self.judged.problems);
         problems.sort_by_key(|(index, _)| *index);

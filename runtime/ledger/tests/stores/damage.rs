@@ -127,7 +127,7 @@ fn copy_of(path: &Path, n: usize) -> PathBuf {
 }
 
 /// A statement that damages a ledger, and what must be said of it.
-const DAMAGE: [(&str, ProblemCode); 27] = [
+const DAMAGE: [(&str, ProblemCode); 29] = [
     (
         "UPDATE events SET leaf = CAST(replace(CAST(leaf AS TEXT), 'action-1', 'action-2') AS BLOB) WHERE no = 4",
         ProblemCode::Node,
@@ -160,6 +160,8 @@ const DAMAGE: [(&str, ProblemCode); 27] = [
     ("DELETE FROM meta WHERE no = 1", ProblemCode::Unreadable),
     ("INSERT INTO meta(no, value) VALUES (4, 'x')", ProblemCode::Structure),
     ("UPDATE meta SET value = '1' WHERE no = 3", ProblemCode::Page),
+    ("UPDATE meta SET value = '+' || value WHERE no = 3", ProblemCode::Unreadable),
+    ("UPDATE meta SET value = '00' || value WHERE no = 3", ProblemCode::Unreadable),
     ("INSERT INTO nodes(no, hash) VALUES (1000, randomblob(32))", ProblemCode::Gap),
 ];
 

@@ -25,3 +25,4 @@ mod sample;
 mod server;
 mod sqlite;
 mod tls;
+mod trees;

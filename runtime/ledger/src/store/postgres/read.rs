@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::super::filter::{Conditions, Parameter, history_of, index_of, number_of, outcome_of, time_of};
 use super::super::{
     DecisionRow, EventRow, HistoryAnswer, HistoryQuery, Idempotency, Identity, ListFilter, ListedDecision, ReadStore,
-    Role, StoredPayload, Totals, payload_of, payload_place,
+    Role, StoredPayload, Totals, going_back, payload_of, payload_place,
 };
 use super::client::{ANSWER, Failure, LONG_ANSWER};
 use super::{Postgres, failed, get};
@@ -73,9 +73,10 @@ impl ReadStore for Postgres {
     fn of_kind(&mut self, kind: &str, before: u64, limit: u32) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
         let text =
             "SELECT no, leaf FROM events WHERE kind = $1 AND kind <> 'decision' AND no < $2 ORDER BY no DESC LIMIT $3";
-        self.many(text, &[&kind, &number_of(before), &i64::from(limit)], |row| {
+        let found = self.many(text, &[&kind, &number_of(before), &i64::from(limit)], |row| {
             Ok((index_of(get(row, 0)?)?, get(row, 1)?))
-        })
+        })?;
+        going_back(found, before)
     }
 
     fn node(&mut self, position: u64) -> Result<Option<Sha256>, StoreError> {

@@ -51,11 +51,11 @@ pub struct PageReport {
 
 /// Problems after which the walk ends.
 pub const MAX_PAGE_PROBLEMS: usize = 100;
-/// Deepest tree: more than any file of SQLite's largest size has.
-const MAX_DEPTH: usize = 24;
+/// Most pages from a root to a leaf: SQLite reads no deeper tree.
+const MAX_DEPTH: usize = 20;
 /// Largest record whose numbers are all looked at. Larger ones end in a blob, which has one spelling only.
 const MAX_ASSEMBLED: usize = 256 << 10;
-/// The page with this byte of the file is never used.
+/// The page with this byte of the file is locked by some systems, and never used.
 const LOCK_BYTE: u64 = 0x4000_0000;
 
 /// Walks all pages of a ledger file. Nothing may write to it meanwhile, and it must have no WAL.
@@ -78,6 +78,8 @@ pub(crate) struct Account {
     indexes: Indexes,
     /// The tree of each statement of the schema that was found.
     trees: Vec<Option<Cursor>>,
+    /// How many columns a record of each of them has.
+    columns: Vec<usize>,
     /// For records that stand in several pages.
     assembled: Vec<u8>,
 }
@@ -104,6 +106,7 @@ impl Account {
             report: PageReport::default(),
             indexes: Indexes::of_schema(),
             trees: Vec::new(),
+            columns: SCHEMA.iter().map(|text| columns_of(text)).collect(),
             assembled: Vec::new(),
         };
         if !whole {
@@ -128,10 +131,16 @@ impl Account {
         for problem in self.indexes.differences() {
             self.problem(1, problem);
         }
-        let lock_page = usize::try_from(LOCK_BYTE / self.page_bytes as u64).unwrap_or(usize::MAX);
-        let unseen = self.seen.iter().enumerate().filter(|(n, seen)| !**seen && *n != lock_page);
-        for n in unseen.map(|(n, _)| n).collect::<Vec<_>>() {
-            self.problem(u32::try_from(n + 1).unwrap_or(u32::MAX), "no tree has it");
+        let lock_page = self.lock_page();
+        if usize::try_from(lock_page).is_ok_and(|page| page <= self.seen.len())
+            && !self.blocks.page(lock_page).is_ok_and(|page| is_zero(&page))
+        {
+            self.problem(lock_page, "SQLite never uses it, and it is not zero");
+        }
+        let numbered = self.seen.iter().zip(1u32..).filter(|(seen, page)| !**seen && *page != lock_page);
+        let unseen: Vec<u32> = numbered.map(|(_, page)| page).take(MAX_PAGE_PROBLEMS).collect();
+        for page in unseen {
+            self.problem(page, "no tree has it");
         }
         let rows = |name| table(name).and_then(|table| self.trees.get(table)?.as_ref()).map_or(0, |tree| tree.taken);
         let totals = Totals {
@@ -259,7 +268,14 @@ impl Account {
         self.trees = trees;
     }
 
+    fn lock_page(&self) -> u32 {
+        u32::try_from(LOCK_BYTE / self.page_bytes as u64 + 1).unwrap_or(u32::MAX)
+    }
+
     fn visit(&mut self, page: u32) -> Result<(), &'static str> {
+        if page == self.lock_page() {
+            return Err("SQLite never uses it");
+        }
         let place = usize::try_from(page).ok().and_then(|page| page.checked_sub(1));
         match place.and_then(|place| self.seen.get_mut(place)) {
             None => Err("there is no such page"),
@@ -294,6 +310,15 @@ impl Account {
         }
         Ok(())
     }
+}
+
+/// How many columns a record has: those of a table, or those of an index and the row's number.
+fn columns_of(statement: &str) -> usize {
+    let (own, is_table) = match statement.split_once(" ON ") {
+        Some((_, index)) => (index.split(')').next().unwrap_or_default(), false),
+        None => (statement, true),
+    };
+    own.split(", ").count() + usize::from(!is_table)
 }
 
 /// The statement of the schema that makes a table.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::super::filter::{Conditions, Parameter, history_of, index_of, number_of, outcome_of, time_of};
 use super::super::{
     DecisionRow, EventRow, HistoryAnswer, HistoryQuery, Idempotency, Identity, ListFilter, ListedDecision, ReadStore,
-    Role, StoredPayload, Totals,
+    Role, StoredPayload, Totals, going_back,
 };
 use super::{META_KEY, META_ORIGIN, Sqlite, failed};
 use crate::store_error::StoreError;
@@ -66,12 +66,13 @@ impl ReadStore for Sqlite {
     }
 
     fn of_kind(&mut self, kind: &str, before: u64, limit: u32) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
-        self.many(
+        let found = self.many(
             "SELECT no, leaf FROM events WHERE kind = ?1 AND kind <> 'decision' AND no < ?2 ORDER BY no DESC LIMIT ?3",
             (kind, number_of(before), limit),
             "reading events of a kind",
             |row| Ok((index_of(get(row, 0)?)?, get(row, 1)?)),
-        )
+        )?;
+        going_back(found, before)
     }
 
     fn node(&mut self, position: u64) -> Result<Option<Sha256>, StoreError> {

@@ -8,8 +8,8 @@ use std::ops::{Deref, Range};
 use std::os::unix::fs::FileExt as _;
 use std::rc::Rc;
 
-/// Smallest block.
-const BLOCK_BYTES: usize = 64 << 10;
+/// Pages of a block: few enough for a file whose pages are in no order at all.
+const BLOCK_PAGES: usize = 16;
 /// Blocks that are kept.
 const KEPT: usize = 24;
 
@@ -39,8 +39,7 @@ impl Deref for Page {
 
 impl Blocks {
     pub(super) fn new(file: File, length: u64, page_bytes: usize) -> Blocks {
-        // Both are powers of two.
-        Blocks { file, length, page_bytes, block_bytes: page_bytes.max(BLOCK_BYTES), kept: VecDeque::new() }
+        Blocks { file, length, page_bytes, block_bytes: page_bytes * BLOCK_PAGES, kept: VecDeque::new() }
     }
 
     /// A page by its number, from 1.
@@ -59,9 +58,10 @@ impl Blocks {
 
     fn block(&mut self, offset: u64) -> Result<Rc<Vec<u8>>, Error> {
         if let Some(at) = self.kept.iter().position(|(found, _)| *found == offset) {
-            if at > 0 {
-                let found = self.kept.remove(at);
-                found.into_iter().for_each(|found| self.kept.push_front(found));
+            if at > 0
+                && let Some(found) = self.kept.remove(at)
+            {
+                self.kept.push_front(found);
             }
         } else {
             let oldest = if self.kept.len() < KEPT { None } else { self.kept.pop_back() };

@@ -16,6 +16,8 @@ pub(super) struct Cursor {
     root: Option<u32>,
     /// The pages from the root down.
     frames: Vec<Frame>,
+    /// How many pages there are above a leaf: above each as many as above the first.
+    depth: Option<usize>,
     /// The last row that was taken.
     last: Option<i64>,
     /// How many rows or keys were taken.
@@ -36,11 +38,12 @@ struct Frame {
 
 impl Cursor {
     pub(super) fn of(statement: usize, kind: Kind, root: u32) -> Cursor {
-        Cursor { statement: Some(statement), kind, root: Some(root), frames: Vec::new(), last: None, taken: 0 }
+        Cursor { statement: Some(statement), kind, root: Some(root), ..Cursor::of_schema() }
     }
 
     pub(super) fn of_schema() -> Cursor {
-        Cursor { statement: None, kind: Kind::Table, root: Some(1), frames: Vec::new(), last: None, taken: 0 }
+        let (kind, root) = (Kind::Table, Some(1));
+        Cursor { statement: None, kind, root, frames: Vec::new(), depth: None, last: None, taken: 0 }
     }
 }
 
@@ -99,15 +102,19 @@ impl Account {
         }
     }
 
-    fn frame(&mut self, cursor: &Cursor, number: u32, root: bool) -> Result<Frame, String> {
+    fn frame(&mut self, cursor: &mut Cursor, number: u32, root: bool) -> Result<Frame, String> {
         self.visit(number)?;
-        if cursor.frames.len() > MAX_DEPTH {
+        let depth = cursor.frames.len();
+        if depth >= MAX_DEPTH {
             return Err("too deep".to_owned());
         }
         let page = self.blocks.page(number).map_err(|e| format!("not readable: {e}"))?;
         let (cells, right) = page::cells(number, &page, cursor.kind)?;
-        if cells.is_empty() && !root {
+        if cells.is_empty() && !(root && right.is_none()) {
             return Err("it is empty".to_owned());
+        }
+        if right.is_none() && *cursor.depth.get_or_insert(depth) != depth {
+            return Err("it is not as deep in its tree as others".to_owned());
         }
         let split = !root && (cursor.kind == Kind::Index || right.is_some() || cursor.statement.is_none());
         match page::space(number, &page, &cells, right.is_some(), split) {
@@ -174,6 +181,9 @@ impl Account {
         record: &[u8],
         columns: &[Column<'_>],
     ) -> Result<(), &'static str> {
+        if statement.is_some_and(|statement| self.columns.get(statement) != Some(&columns.len())) {
+            return Err("its record has other columns than its table or index");
+        }
         let row_number_first = row.is_some() && statement.is_some();
         let left_out = |(n, column): (usize, &Column<'_>)| (*column == Column::Null) == (row_number_first && n == 0);
         if !columns.iter().enumerate().all(left_out) {

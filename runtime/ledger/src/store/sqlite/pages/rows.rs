@@ -95,7 +95,10 @@ impl Account {
         let mut found = Vec::new();
         let Some(table) = table(name) else { return Ok(found) };
         while self.peek(table).is_some_and(|next| next < end) {
-            let row = self.take(table, MAX_RECORD_BYTES, |row, columns| read(row.unwrap_or_default(), columns));
+            // What is malformed is passed over, and a problem of its page: what is read then may be of a later range.
+            let row = self.take(table, MAX_RECORD_BYTES, |row, columns| {
+                read(row.ok_or_else(|| StoreError::damaged("a row has no number"))?, columns)
+            });
             found.extend(row.transpose()?);
         }
         Ok(found)
