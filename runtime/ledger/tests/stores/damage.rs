@@ -12,7 +12,7 @@ use portcullis_ledger::{
 };
 use rusqlite::Connection;
 
-use crate::sample::{activation, decision, erasure, id, keyed, moment};
+use crate::sample::{activation, decided, decision, erasure, id, keyed, moment, recorded, set_of};
 
 /// A ledger with something in every table.
 pub fn write(path: &Path, decisions: u64, page_bytes: u32) {
@@ -50,6 +50,20 @@ fn sound_ledgers_of_all_sizes_are_sound() {
         let names = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
         assert!(!names.into_iter().any(|name| name.to_str().unwrap().ends_with("-shm")), "verifying left a file");
     }
+}
+
+/// A request as long as one may be is not taken for a broken one.
+#[test]
+fn the_longest_request_is_sound() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let ledger = Ledger::open(&path, &LedgerOptions::default()).unwrap();
+    let longest = portcullis_gate::MAX_DOCUMENT_BYTES - 1024;
+    for n in 1..3 {
+        ledger.append(recorded(n, &decided(n, "deploy", &set_of(1), longest))).unwrap();
+    }
+    drop(ledger);
+    assert_eq!(verify(&path).problems, []);
 }
 
 /// Every byte of a small ledger, inverted; and one bit of each, another one in each neighbour.

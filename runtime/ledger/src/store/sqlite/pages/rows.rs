@@ -7,15 +7,14 @@ use uuid::Uuid;
 
 use super::record::Column;
 use super::{Account, table};
-use crate::receipt::MAX_DECISION_BYTES;
 use crate::store::filter::{index_of, number_of, outcome_of, time_of};
 use crate::store::{
     DecisionRow, EventRow, Idempotency, ListedDecision, Role, StoredPayload, payload_of, payload_place,
 };
 use crate::store_error::StoreError;
 
-/// Longest record of these tables: a payload, its salt, and what else is in its row.
-const MAX_RECORD_BYTES: usize = MAX_DECISION_BYTES + 1024;
+/// Longest record that SQLite keeps. Of a longer one, which it did not write, the end is missing here.
+const MAX_RECORD_BYTES: usize = 1_000_000_000;
 
 /// As [`ReadStore`](crate::store::ReadStore) has them, for one range after the other.
 impl Account {
