@@ -64,10 +64,15 @@ pub fn decision_on(n: u64, action: &str) -> Entry {
 
 /// The `n`th decision, by another set, with a longer request.
 pub fn decided(n: u64, action: &str, set: &Arc<PinnedSet>, pad: usize) -> Decision {
+    decided_about(n, &format!("service-{}", n % 5), action, set, pad)
+}
+
+/// The same about another resource.
+pub fn decided_about(n: u64, resource: &str, action: &str, set: &Arc<PinnedSet>, pad: usize) -> Decision {
     let request = serde_json::json!({
         "subject": { "type": "user", "id": format!("user-{n}") },
         "action": { "name": action },
-        "resource": { "type": "service", "id": format!("service-{}", n % 5) },
+        "resource": { "type": "service", "id": resource },
         "context": { "pad": "r".repeat(pad) },
     });
     let request = Request::parse(request.to_string().as_bytes(), moment(n)).unwrap();

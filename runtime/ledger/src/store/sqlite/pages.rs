@@ -6,9 +6,10 @@
 //! each row of its table once, in order. So nothing that `integrity_check` would find is left. What the tables say is
 //! checked elsewhere, against the events.
 //!
-//! One thing that SQLite leaves behind is not accounted for: where it split a page of an index, an inner page of a table,
-//! or a page of the schema, a remnant of moved cells may stay in the space between the cell pointers and the cells.
-//! Nothing reads that space, and nothing that can be erased is ever in it.
+//! Two things that SQLite leaves behind are not accounted for. Where it split a page of an index, an inner page of a table,
+//! or a page of the schema, a remnant of moved cells may stay in the space between the cell pointers and the cells. And
+//! where it freed pages of an index, a remnant of their list may stay behind the list. Nothing reads that space, and
+//! nothing that can be erased is ever in it.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -82,6 +83,8 @@ pub(crate) struct Account {
     columns: Vec<usize>,
     /// For records that stand in several pages.
     assembled: Vec<u8>,
+    /// The first free page, and how many there are.
+    free: (u64, u64),
 }
 
 impl Account {
@@ -108,6 +111,7 @@ impl Account {
             trees: Vec::new(),
             columns: SCHEMA.iter().map(|text| columns_of(text)).collect(),
             assembled: Vec::new(),
+            free: (number(&header, 32, 4).unwrap_or(0), number(&header, 36, 4).unwrap_or(0)),
         };
         if !whole {
             account.problem(1, "the file does not end with a page");
@@ -131,6 +135,7 @@ impl Account {
         for problem in self.indexes.differences() {
             self.problem(1, problem);
         }
+        self.free_pages();
         let lock_page = self.lock_page();
         if usize::try_from(lock_page).is_ok_and(|page| page <= self.seen.len())
             && !self.blocks.page(lock_page).is_ok_and(|page| is_zero(&page))
@@ -195,7 +200,7 @@ impl Account {
         let objects = u64::try_from(SCHEMA.len()).unwrap_or(0);
         // Offset, length, what it is, what it must be. The schema is changed once by each statement that creates
         // something.
-        let fields: [(usize, usize, &str, u64); 18] = [
+        let fields: [(usize, usize, &str, u64); 16] = [
             (18, 1, "write version", 2),
             (19, 1, "read version", 2),
             (20, 1, "reserved bytes", 0),
@@ -203,8 +208,6 @@ impl Account {
             (22, 1, "smallest fraction", 32),
             (23, 1, "leaf fraction", 32),
             (28, 4, "number of pages", u64::from(pages)),
-            (32, 4, "first free page", 0),
-            (36, 4, "number of free pages", 0),
             (40, 4, "schema cookie", objects),
             (44, 4, "schema format", 4),
             (48, 4, "cache size", 0),
@@ -266,6 +269,41 @@ impl Account {
             self.problem(1, format!("the schema has {} objects instead of {}", count + others, SCHEMA.len()));
         }
         self.trees = trees;
+    }
+
+    /// Walks the pages that are free: where it balanced an index whose keys differ in length, SQLite may have needed one
+    /// page less. They are zero, but for the list of themselves and what is left of longer lists.
+    fn free_pages(&mut self) {
+        let (mut trunk, count) = self.free;
+        let mut found = 0u64;
+        while trunk != 0 {
+            let page = u32::try_from(trunk).unwrap_or(u32::MAX);
+            match self.trunk(page) {
+                Ok((next, listed)) => (trunk, found) = (next, found + listed + 1),
+                Err(problem) => return self.problem(page, format!("in the list of free pages: {problem}")),
+            }
+        }
+        if found != count {
+            self.problem(1, format!("the header's number of free pages is {count}, and there are {found}"));
+        }
+    }
+
+    /// A page of the list of free pages: the next one of the list, and how many other pages it names.
+    fn trunk(&mut self, page: u32) -> Result<(u64, u64), String> {
+        self.visit(page)?;
+        let trunk = self.blocks.page(page).map_err(|e| format!("not readable: {e}"))?;
+        let (next, listed) = number(&trunk, 0, 4).zip(number(&trunk, 4, 4)).ok_or("too short")?;
+        let end = usize::try_from(listed).unwrap_or(usize::MAX).saturating_mul(4).saturating_add(8);
+        let rest = trunk.get(end..).ok_or("it names more pages than it has space for")?;
+        self.report.remnant_bytes += rest.len() as u64;
+        for at in (8..end).step_by(4) {
+            let free = number(&trunk, at, 4).and_then(|free| u32::try_from(free).ok()).unwrap_or(0);
+            self.visit(free).map_err(|problem| format!("page {free}: {problem}"))?;
+            if !self.blocks.page(free).is_ok_and(|page| is_zero(&page)) {
+                return Err(format!("page {free} is not zero"));
+            }
+        }
+        Ok((next, listed))
     }
 
     fn lock_page(&self) -> u32 {

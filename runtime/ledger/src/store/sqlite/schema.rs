@@ -10,8 +10,8 @@ pub const APPLICATION_ID: i64 = 0x504c_4752;
 /// `PRAGMA user_version`: the version of the format.
 pub const FORMAT_VERSION: i64 = 1;
 
-/// Rows are only added, in the order of their integer key, or overwritten with rows of the same length. So no page is
-/// ever freed, and no table page holds a remnant of another.
+/// Rows are only added, in the order of their integer key, or overwritten with rows of the same length. So no page of a
+/// table is ever freed, and none holds a remnant of another. Pages of indexes, whose keys come in any order, may be.
 pub(super) const SCHEMA: [&str; 15] = [
     "CREATE TABLE meta(no INTEGER PRIMARY KEY, value TEXT NOT NULL) STRICT",
     "CREATE TABLE checkpoint(no INTEGER PRIMARY KEY, note TEXT NOT NULL) STRICT",

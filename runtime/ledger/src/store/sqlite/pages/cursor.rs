@@ -116,7 +116,8 @@ impl Account {
         if right.is_none() && *cursor.depth.get_or_insert(depth) != depth {
             return Err("it is not as deep in its tree as others".to_owned());
         }
-        let split = !root && (cursor.kind == Kind::Index || right.is_some() || cursor.statement.is_none());
+        let (is_index, inner) = (cursor.kind == Kind::Index, right.is_some());
+        let split = if root { is_index && inner } else { is_index || inner || cursor.statement.is_none() };
         match page::space(number, &page, &cells, right.is_some(), split) {
             Ok(remnant) => self.report.remnant_bytes += remnant as u64,
             Err(problem) => self.problem(number, problem),
