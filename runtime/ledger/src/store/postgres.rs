@@ -67,6 +67,7 @@ impl Postgres {
     /// PostgreSQL says.
     pub fn open(options: &PostgresOptions) -> Result<Option<Postgres>, StoreError> {
         let mut store = Postgres::connect(options)?;
+        store.client.batch_execute(GIVE_UP).map_err(failed("connecting"))?;
         if !store.exists(options)? {
             return Ok(None);
         }
@@ -81,6 +82,7 @@ impl Postgres {
     /// As for [`Postgres::open`].
     pub fn create(options: &PostgresOptions, identity: &Identity) -> Result<Postgres, StoreError> {
         let mut store = Postgres::connect(options)?;
+        store.client.batch_execute(GIVE_UP).map_err(failed("connecting"))?;
         let create = |client: &mut Client| -> Result<(), Failure> {
             client.batch_execute("BEGIN")?;
             client.execute("SELECT pg_advisory_xact_lock(hashtext($1))", &[&options.schema])?;
@@ -326,6 +328,10 @@ struct Known {
     keys: HashMap<Sha256, (u64, super::Idempotency)>,
     blobs: HashSet<Sha256>,
 }
+
+/// The server gives up what others wait for, such as the lock on the lease, a little before a writer that hears nothing from
+/// it: where what is between them is gone, nobody else tells it.
+const GIVE_UP: &str = "SET lock_timeout = '25s'; SET idle_in_transaction_session_timeout = '25s'";
 
 /// What replicas hand to the writer. No part of the ledger: answered rows are of no use.
 const PENDING: &str = "

@@ -248,6 +248,22 @@ fn readers_outlive_the_server() {
     }
 }
 
+/// Somebody holds the lock on the lease and is not heard of again: whoever waits for it gives up, and so does the server.
+#[test]
+fn a_lock_on_the_lease_is_not_waited_for() {
+    let Some(server) = Server::start() else { return };
+    let site = Site::new(&server, "ledger");
+    drop(site.join("one").unwrap());
+    let (mut holder, mut admin) = (admin(&site), admin(&site));
+    holder.batch_execute("BEGIN; SELECT epoch FROM ledger.lease FOR UPDATE").unwrap();
+    let error = Postgres::open(&site.options).err().unwrap();
+    assert!(error.to_string().contains("lock timeout"), "{error}");
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+    assert_eq!(admin.query_one(waiting, &[]).unwrap().get::<_, i64>(0), 0);
+    holder.batch_execute("ROLLBACK").unwrap();
+    assert!(Postgres::open(&site.options).unwrap().is_some());
+}
+
 /// A statement that is wrong is not the connection's fault: it is not tried again.
 #[test]
 fn what_failed_over_a_good_connection_is_not_tried_again() {

@@ -51,7 +51,7 @@ pub(super) enum Failure {
     Runtime(#[from] std::io::Error),
     #[error("the server said nothing for {} s", .0.as_secs())]
     Silent(Duration),
-    #[error("the connection is closed: the server had said nothing for too long")]
+    #[error("the connection is closed")]
     Closed,
 }
 
