@@ -182,7 +182,7 @@ impl Drop for Client {
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
-    use std::net::TcpListener;
+    use std::net::{TcpListener, TcpStream};
     use std::time::Instant;
 
     use tokio_postgres::NoTls;
@@ -195,6 +195,18 @@ mod tests {
     fn config(listener: &TcpListener) -> Config {
         let port = listener.local_addr().unwrap().port();
         format!("host=127.0.0.1 port={port} user=gate connect_timeout=1").parse().unwrap()
+    }
+
+    /// A connection, and the server's end of it, which says nothing more.
+    fn greeted() -> (Client, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let config = config(&listener);
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.write_all(GREETING).unwrap();
+            stream
+        });
+        (Client::connect(&config, NoTls).unwrap(), server.join().unwrap())
     }
 
     #[test]
@@ -210,15 +222,7 @@ mod tests {
 
     #[test]
     fn a_server_that_falls_silent_is_not_waited_for() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let config = config(&listener);
-        let server = std::thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            stream.write_all(GREETING).unwrap();
-            stream
-        });
-        let mut client = Client::connect(&config, NoTls).unwrap();
-        let stream = server.join().unwrap();
+        let (mut client, stream) = greeted();
         client.wait_for(Duration::from_millis(200));
         assert!(!client.announced(Duration::from_millis(10)).unwrap());
         let begun = Instant::now();
@@ -234,15 +238,7 @@ mod tests {
 
     #[test]
     fn the_end_of_a_silent_connection_is_not_waited_for() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let config = config(&listener);
-        let server = std::thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            stream.write_all(GREETING).unwrap();
-            stream
-        });
-        let client = Client::connect(&config, NoTls).unwrap();
-        let stream = server.join().unwrap();
+        let (client, stream) = greeted();
         let begun = Instant::now();
         drop(client);
         assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
