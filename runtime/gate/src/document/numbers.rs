@@ -54,6 +54,7 @@ fn is_of_number(byte: u8) -> bool {
 fn changed(literal: &str) -> Option<&'static str> {
     const ZERO: &str = "a number is so small that it would become zero";
     const INTEGER: &str = "an integer with a fraction or an exponent is none that a double can hold: write it without";
+    const FRACTION: &str = "a number so large has no fraction that a double can hold: write it without";
     if !literal.contains(['.', 'e', 'E']) {
         return None;
     }
@@ -74,7 +75,8 @@ fn changed(literal: &str) -> Option<&'static str> {
     let Ok(exponent) = exponent.parse::<i64>() else { return Some(INTEGER) };
     let scale = exponent.saturating_add(zeros as i64).saturating_sub(fraction.len() as i64);
     if scale < 0 {
-        return None;
+        // Beyond 2^53 every double is an integer, and the shortest text of one may be that of another integer.
+        return (double.abs() > 9_007_199_254_740_992.0).then_some(FRACTION);
     }
     let power = u32::try_from(scale).ok().and_then(|scale| 10u128.checked_pow(scale));
     let integer = significant.trim_start_matches('0').parse::<u128>().ok();
@@ -95,6 +97,12 @@ mod tests {
             ["9007199254740993.0", "-9007199254740993e0", "1e23", "1e400", "1e5000000000", "1e99999999999999999999"]
         {
             assert!(changed(other).is_some_and(|said| said.starts_with("an integer")), "{other}");
+        }
+        for large in ["6666666666666666661.0000000166666666", "-9007199254740994.5", "90071992547409945e-1"] {
+            assert!(changed(large).is_some_and(|said| said.starts_with("a number so large")), "{large}");
+        }
+        for same in ["9007199254740991.5", "9007199254740990.5", "4503599627370497.00000001"] {
+            assert_eq!(changed(same), None, "{same}");
         }
         for small in ["1e-400", "-0.1e-999", "1e-99999999999999999999"] {
             assert!(changed(small).is_some_and(|said| said.contains("zero")), "{small}");
