@@ -1,9 +1,10 @@
 //! An integer never changes on the way, however it is written; a fraction is the double next to it.
 //!
-//! Where a literal has a fraction or an exponent, serde_json gives the nearest double and not the literal. Two of them
-//! are another number than what was written: an integer beyond 2^53 that no double is (`9007199254740993.0`), and what
-//! is so small that its double is zero (`1e-400`). Both show in the double, so that a document's text is looked at
-//! again only where one of its numbers is zero or at least 2^53.
+//! Where a literal has a fraction or an exponent, serde_json gives the nearest double and not the literal, and whoever
+//! writes a double writes the fewest digits that give it back. Three literals become another number on that way: an
+//! integer beyond 2^53 that no double is (`9007199254740993.0`), one whose double is written as another integer
+//! (`49744897777625328.0` as `49744897777625330`), and what is so small that its double is zero (`1e-400`). All show in
+//! the double, so that a document's text is looked at again only where one of its numbers is zero or at least 2^53.
 
 /// Whether a literal with this value may have been another number.
 pub(super) fn is_doubtful(value: f64) -> bool {
@@ -53,7 +54,7 @@ fn is_of_number(byte: u8) -> bool {
 /// What the double next to a literal makes of it, where that is another number.
 fn changed(literal: &str) -> Option<&'static str> {
     const ZERO: &str = "a number is so small that it would become zero";
-    const INTEGER: &str = "an integer with a fraction or an exponent is none that a double can hold: write it without";
+    const INTEGER: &str = "an integer with a fraction or an exponent would become another one: write it without";
     const FRACTION: &str = "a number so large has no fraction that a double can hold: write it without";
     if !literal.contains(['.', 'e', 'E']) {
         return None;
@@ -75,13 +76,14 @@ fn changed(literal: &str) -> Option<&'static str> {
     let Ok(exponent) = exponent.parse::<i64>() else { return Some(INTEGER) };
     let scale = exponent.saturating_add(zeros as i64).saturating_sub(fraction.len() as i64);
     if scale < 0 {
-        // Beyond 2^53 every double is an integer, and the shortest text of one may be that of another integer.
+        // Beyond 2^53 every double is an integer.
         return (double.abs() > 9_007_199_254_740_992.0).then_some(FRACTION);
     }
     let power = u32::try_from(scale).ok().and_then(|scale| 10u128.checked_pow(scale));
     let integer = significant.trim_start_matches('0').parse::<u128>().ok();
     let exact = integer.zip(power).and_then(|(integer, power)| integer.checked_mul(power));
-    (exact != Some(double.abs() as u128)).then_some(INTEGER)
+    let kept = exact == Some(double.abs() as u128) && exact == double.abs().to_string().parse().ok();
+    (!kept).then_some(INTEGER)
 }
 
 #[cfg(test)]
@@ -95,6 +97,8 @@ mod tests {
         }
         for other in
             ["9007199254740993.0", "-9007199254740993e0", "1e23", "1e400", "1e5000000000", "1e99999999999999999999"]
+                .into_iter()
+                .chain(["49744897777625328.000", "-49744897777625330.0", "4.9744897777625328e16"])
         {
             assert!(changed(other).is_some_and(|said| said.starts_with("an integer")), "{other}");
         }
