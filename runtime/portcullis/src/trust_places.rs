@@ -57,15 +57,15 @@ impl Places {
         }
         let Some(resolved) = &place.resolved else { return Ok(false) };
         for pattern in patterns {
-            let Some((folder, rest)) = pattern.folder() else { continue };
+            let Some((folder, names)) = pattern.folder() else { continue };
             // Where the folder is not, nothing is that it would match.
             let Ok(folder) = files.resolved(folder) else { continue };
             let texts = folder.to_str().zip(resolved.to_str());
-            if texts.is_some_and(|(folder, resolved)| ModulePattern::matches_below(folder, rest, resolved)) {
+            if texts.is_some_and(|(folder, resolved)| ModulePattern::matches_below(folder, names, resolved)) {
                 return Ok(true);
             }
             if !self.targets.contains_key(pattern.as_str()) {
-                let found = linked(&folder, rest).map_err(|error| {
+                let found = linked(&folder, names).map_err(|error| {
                     format!("it cannot be told whether the [[trust]] for {:?} is about it: {error}", pattern.as_str())
                 })?;
                 self.targets.insert(pattern.as_str().to_owned(), found);
@@ -78,23 +78,22 @@ impl Places {
     }
 }
 
-/// Where everything is, behind all links, that a pattern matches below a folder that was resolved.
-fn linked(folder: &Path, rest: &str) -> io::Result<BTreeSet<PathBuf>> {
-    let parts = ModulePattern::names(rest);
+/// Where everything is, behind all links, that the names of a pattern match below a folder that was resolved.
+fn linked(folder: &Path, names: &[NamePattern]) -> io::Result<BTreeSet<PathBuf>> {
     let mut found = BTreeSet::new();
-    // A link may lead back up: each folder is looked at once for each part of the pattern.
+    // A link may lead back up: each folder is looked at once for each name of the pattern.
     let mut seen = BTreeSet::from([(folder.to_path_buf(), 0)]);
     let mut open = vec![(folder.to_path_buf(), 0)];
     let mut entries = 0_usize;
     while let Some((folder, number)) = open.pop() {
-        let Some(part) = parts.get(number) else { continue };
-        let last = number.saturating_add(1) == parts.len();
+        let Some(pattern) = names.get(number) else { continue };
+        let last = number.saturating_add(1) == names.len();
         let mut enter = |folder: PathBuf, number: usize| {
-            if number < parts.len() && seen.insert((folder.clone(), number)) {
+            if number < names.len() && seen.insert((folder.clone(), number)) {
                 open.push((folder, number));
             }
         };
-        if matches!(part, NamePattern::AnyFolders) {
+        if matches!(pattern, NamePattern::AnyFolders) {
             enter(folder.clone(), number.saturating_add(1));
         }
         for entry in std::fs::read_dir(&folder).map_err(|error| of(&folder, &error))? {
@@ -104,15 +103,15 @@ fn linked(folder: &Path, rest: &str) -> io::Result<BTreeSet<PathBuf>> {
                 return Err(io::Error::other(format!("there are more than {MAX_ENTRIES} files and folders below it")));
             }
             // A name that is not UTF-8 is no module's; there may be modules below.
-            let matches = match part {
+            let matches = match pattern {
                 NamePattern::AnyFolders => true,
-                NamePattern::One(_) => entry.file_name().to_str().is_some_and(|name| part.matches(name)),
+                NamePattern::One(_) => entry.file_name().to_str().is_some_and(|name| pattern.matches(name)),
             };
             if !matches {
                 continue;
             }
             let Some((path, is_folder)) = behind(&entry)? else { continue };
-            match (part, is_folder) {
+            match (pattern, is_folder) {
                 (NamePattern::AnyFolders, true) => enter(path, number),
                 (NamePattern::One(_), true) => enter(path, number.saturating_add(1)),
                 (_, false) if last => _ = found.insert(path),
@@ -170,7 +169,10 @@ mod tests {
 
         fn linked(&self, folder: &str, rest: &str) -> Vec<String> {
             let root = std::fs::canonicalize(self.0.path()).unwrap();
-            let found = linked(&root.join(folder), rest).unwrap();
+            // Below a wildcard, so that no part of it is taken for the folder.
+            let pattern = ModulePattern::new(&format!("*/{rest}")).unwrap();
+            let (_, [_, names @ ..]) = pattern.folder().unwrap() else { panic!("{pattern:?}") };
+            let found = linked(&root.join(folder), names).unwrap();
             found.iter().map(|path| path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned()).collect()
         }
     }
@@ -205,7 +207,8 @@ mod tests {
     #[test]
     fn what_is_too_much_is_said() {
         let site = Site::new(&["a/b/x.wasm"], &[]);
-        let error = linked(&site.0.path().join("nothing"), "*").unwrap_err();
+        let error =
+            linked(&site.0.path().join("nothing"), ModulePattern::new("*").unwrap().folder().unwrap().1).unwrap_err();
         assert!(error.to_string().contains("nothing"), "{error}");
     }
 }

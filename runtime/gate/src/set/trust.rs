@@ -85,7 +85,8 @@ pub enum TrustDefault {
 pub struct ModulePattern {
     text: String,
     normal: String,
-    pattern: glob::Pattern,
+    /// One for each part of `normal`.
+    names: Vec<NamePattern>,
 }
 
 /// One part of a [`ModulePattern`], between slashes.
@@ -105,6 +106,33 @@ impl NamePattern {
             NamePattern::AnyFolders => true,
             NamePattern::One(pattern) => pattern.matches_with(name, MATCHING),
         }
+    }
+
+    fn new(part: &str) -> Result<NamePattern, glob::PatternError> {
+        Ok(if part == "**" { NamePattern::AnyFolders } else { NamePattern::One(glob::Pattern::new(part)?) })
+    }
+
+    /// Whether these are the names of a whole path. The time is that of comparing each pattern with each name, at most: only
+    /// the last `**` is ever tried again. (A [`glob::Pattern`] with slashes tries all of its wildcards again.)
+    fn are(patterns: &[NamePattern], names: &[&str]) -> bool {
+        let (mut patterns, mut names) = (patterns, names);
+        let mut again: Option<(&[NamePattern], &[&str])> = None;
+        while let Some((name, further)) = names.split_first() {
+            match patterns.split_first() {
+                Some((NamePattern::AnyFolders, [])) => return true,
+                Some((NamePattern::AnyFolders, after)) => {
+                    again = Some((after, further));
+                    patterns = after;
+                }
+                Some((one, after)) if one.matches(name) => (patterns, names) = (after, further),
+                _ => {
+                    let Some((after, from)) = again else { return false };
+                    (patterns, names) = (after, from);
+                    again = from.split_first().map(|(_, from)| (after, from));
+                }
+            }
+        }
+        patterns.is_empty()
     }
 }
 
@@ -151,8 +179,8 @@ impl ModulePattern {
         if registry.is_some_and(is_unwritten) {
             return Err("names a registry as no module may: without the ports 443 and 80, and Docker Hub as docker.io");
         }
-        let pattern = glob::Pattern::new(&normal).map_err(|error| error.msg)?;
-        Ok(ModulePattern { text: text.into(), normal, pattern })
+        let names = normal.split('/').map(NamePattern::new).collect::<Result<_, _>>().map_err(|error| error.msg)?;
+        Ok(ModulePattern { text: text.into(), normal, names })
     }
 
     /// As it was written.
@@ -161,48 +189,35 @@ impl ModulePattern {
         &self.text
     }
 
-    /// The folder before the first wildcard, and the rest: what may be resolved on a disk, and what may not. `None` for
-    /// what is no path.
+    /// The folder before the first wildcard, and the patterns of the names below it: what may be resolved on a disk, and what
+    /// may not. `None` for what is no path.
     #[must_use]
-    pub fn folder(&self) -> Option<(&str, &str)> {
+    pub fn folder(&self) -> Option<(&str, &[NamePattern])> {
         if self.normal.contains("://") {
             return None;
         }
         let literal = self.normal.find(WILDCARDS).unwrap_or(self.normal.len());
-        let slash = self.normal.get(..literal)?.rfind('/');
-        match slash {
-            None => Some((".", &self.normal)),
-            Some(0) => Some(("/", self.normal.get(1..)?)),
-            Some(at) => Some((self.normal.get(..at)?, self.normal.get(at.checked_add(1)?..)?)),
-        }
-    }
-
-    /// The parts of what [`ModulePattern::folder`] gives as the rest, each for the name of a file or folder.
-    #[must_use]
-    pub fn names(rest: &str) -> Vec<NamePattern> {
-        let name = |part: &str| match part {
-            "**" => NamePattern::AnyFolders,
-            // The whole was read as a pattern; a part that is none is only itself.
-            part => NamePattern::One(
-                glob::Pattern::new(part)
-                    .or_else(|_| glob::Pattern::new(&glob::Pattern::escape(part)))
-                    .unwrap_or_default(),
-            ),
+        let (folder, rest) = match self.normal.get(..literal)?.rfind('/') {
+            None => (".", self.normal.as_str()),
+            Some(at) => (self.normal.get(..at.max(1))?, self.normal.get(at.checked_add(1)?..)?),
         };
-        rest.split('/').filter(|part| !part.is_empty()).map(name).collect()
+        let above = self.names.len().checked_sub(rest.split('/').count())?;
+        Some((folder, self.names.get(above..)?))
     }
 
     /// Whether a module of that normal form is meant.
     #[must_use]
     pub fn matches(&self, normal: &str) -> bool {
-        self.pattern.matches_with(normal, MATCHING)
+        NamePattern::are(&self.names, &normal.split('/').collect::<Vec<_>>())
     }
 
-    /// The same pattern below a folder that was resolved, as [`ModulePattern::folder`] gives the rest.
+    /// Whether these names mean what is at `resolved`, below a folder that was resolved.
     #[must_use]
-    pub fn matches_below(folder: &str, rest: &str, resolved: &str) -> bool {
-        let folder = glob::Pattern::escape(folder.trim_end_matches('/'));
-        glob::Pattern::new(&format!("{folder}/{rest}")).is_ok_and(|pattern| pattern.matches_with(resolved, MATCHING))
+    pub fn matches_below(folder: &str, names: &[NamePattern], resolved: &str) -> bool {
+        let literal = |part: &str| glob::Pattern::new(&glob::Pattern::escape(part)).map(NamePattern::One);
+        let folder = folder.trim_end_matches('/').split('/').map(literal).collect::<Result<Vec<_>, _>>();
+        folder
+            .is_ok_and(|folder| NamePattern::are(&[&folder, names].concat(), &resolved.split('/').collect::<Vec<_>>()))
     }
 }
 
@@ -304,11 +319,14 @@ mod tests {
             ("p*/q/*.wasm", Some((".", "p*/q/*.wasm"))),
             ("oci://r/*", None),
         ] {
-            assert_eq!(ModulePattern::new(pattern).unwrap().folder(), folder, "{pattern}");
+            let pattern = ModulePattern::new(pattern).unwrap();
+            let rest = folder.map(|(folder, rest)| (folder, ModulePattern::new(rest).unwrap().names));
+            assert_eq!(pattern.folder(), rest.as_ref().map(|(folder, rest)| (*folder, rest.as_slice())), "{pattern:?}");
         }
-        assert!(ModulePattern::matches_below("/srv/[x]", "*.wasm", "/srv/[x]/a.wasm"));
-        assert!(!ModulePattern::matches_below("/srv/[x]", "*.wasm", "/srv/x/a.wasm"));
-        assert!(ModulePattern::matches_below("/", "*.wasm", "/a.wasm"));
+        let names = ModulePattern::new("*.wasm").unwrap().names;
+        assert!(ModulePattern::matches_below("/srv/[x]", &names, "/srv/[x]/a.wasm"));
+        assert!(!ModulePattern::matches_below("/srv/[x]", &names, "/srv/x/a.wasm"));
+        assert!(ModulePattern::matches_below("/", &names, "/a.wasm"));
     }
 
     #[test]
@@ -320,12 +338,35 @@ mod tests {
             ("p/*/../a", "goes up"),
             ("p/**a", "recursive wildcards"),
             ("p/[a", "invalid range"),
+            ("p/[a/b]c", "invalid range"),
             ("oci://r/../a", "of dots"),
             ("oci://registry.example.com:443/policies/*", "without the ports"),
             ("oci://Registry-1.docker.io/acme/*", "docker.io"),
         ] {
             let error = ModulePattern::new(text).expect_err(text);
             assert!(error.contains(says), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn no_pattern_takes_long() {
+        // Fuzzing found patterns that took minutes: a slash sent every wildcard before it back to its next try.
+        let pattern = ModulePattern::new(&format!("{}b", "*?".repeat(500))).unwrap();
+        assert!(!pattern.matches(&format!("{}/{}", "a".repeat(5_000), "c".repeat(5_000))));
+        assert!(!pattern.matches(&"a".repeat(10_000)));
+        let pattern = ModulePattern::new(&"**/a*a/".repeat(100)).unwrap();
+        assert!(!pattern.matches(&format!("{}b", "aa/".repeat(5_000))));
+        assert!(pattern.matches("aa/".repeat(5_000).trim_end_matches('/')));
+    }
+
+    proptest::proptest! {
+        /// Names are compared one by one; where the whole is short enough to try everything, that is the same.
+        #[test]
+        fn a_path_matches_as_its_whole_would(pattern in "([ab?*]{1,3}|\\*\\*|\\[ab\\]|\\[!a\\])(/([aB?*]{0,3}|\\*\\*)){0,4}", path in "/?[abA]{0,3}(/[ab]{0,2}){0,5}") {
+            if let (Ok(pattern), Some(path)) = (ModulePattern::new(&pattern), normal_module(&path)) {
+                let whole = glob::Pattern::new(&pattern.normal).unwrap();
+                proptest::prop_assert_eq!(pattern.matches(&path), whole.matches_with(&path, MATCHING));
+            }
         }
     }
 }
