@@ -6,6 +6,7 @@
 
 mod filter;
 mod history;
+mod payloads;
 pub(crate) mod pool;
 pub mod postgres;
 pub mod sqlite;
@@ -16,6 +17,8 @@ use std::time::Duration;
 
 pub use history::{HistoryAnswer, HistoryQuery, MAX_HISTORY_ROWS};
 use jiff::Timestamp;
+pub use payloads::Payloads;
+use payloads::{payload_of, payload_place};
 use portcullis_gate::{Outcome, Sha256};
 use uuid::Uuid;
 
@@ -229,6 +232,16 @@ pub enum StoredPayload {
     },
 }
 
+impl StoredPayload {
+    /// How many bytes it has in the store.
+    fn len(&self) -> usize {
+        match self {
+            StoredPayload::Present(payload) => payload.bytes.len(),
+            StoredPayload::Erased { bytes } => *bytes,
+        }
+    }
+}
+
 /// A key under which the same request gets the same answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Idempotency {
@@ -347,8 +360,8 @@ pub trait ReadStore: Send {
     fn blob_digests(&mut self, from: u64, limit: u64) -> Result<Vec<(u64, Sha256)>, StoreError>;
     /// One payload.
     fn payload(&mut self, index: u64, role: Role) -> Result<Option<StoredPayload>, StoreError>;
-    /// The payloads of a range of events, in order of index and role.
-    fn payloads(&mut self, range: Range<u64>) -> Result<Vec<(u64, Role, StoredPayload)>, StoreError>;
+    /// The payloads of a range of events, up to those of the event with which there are `enough` bytes.
+    fn payloads(&mut self, range: Range<u64>, enough: u64) -> Result<Payloads, StoreError>;
     /// What was stored under an idempotency key: the event's index, and the row.
     fn idempotency(&mut self, key: &Sha256) -> Result<Option<(u64, Idempotency)>, StoreError>;
     /// The idempotency keys of a range of events, in order.
@@ -503,20 +516,4 @@ fn going_back(events: Vec<(u64, Vec<u8>)>, before: u64) -> Result<Vec<(u64, Vec<
         next = *index;
     }
     Ok(events)
-}
-
-/// Which payload has that number: twice the event's index plus the role.
-fn payload_place(no: i64) -> Result<(u64, Role), StoreError> {
-    let role = if no.rem_euclid(2) == 0 { Role::Request } else { Role::Decision };
-    Ok((filter::index_of(no.div_euclid(2))?, role))
-}
-
-/// A payload from its columns. An erased one has zeros and nothing else.
-fn payload_of(index: u64, erased: i64, salt: [u8; 32], bytes: Vec<u8>) -> Result<StoredPayload, StoreError> {
-    match erased {
-        0 => Ok(StoredPayload::Present(Payload { salt: Salt::new(salt), bytes })),
-        1 if salt == [0; 32] && bytes.iter().all(|byte| *byte == 0) => Ok(StoredPayload::Erased { bytes: bytes.len() }),
-        1 => Err(StoreError::damaged(format!("an erased payload of event {index} is not all zeros"))),
-        other => Err(StoreError::damaged(format!("a payload of event {index} is marked {other}"))),
-    }
 }

@@ -103,6 +103,24 @@ fn a_failure_of_the_host_during_a_replay_is_no_success() {
     assert!(run.stdout.contains("host failure"), "{}", run.stdout);
 }
 
+/// The largest requests there may be: a ledger of them takes no more memory than a few of them.
+#[test]
+fn verifying_takes_the_memory_of_a_few_requests() {
+    const REQUESTS: usize = 16;
+    let site = site();
+    let pad = "r".repeat(30_000_000);
+    site.write("large.json", STAGE0.replacen('{', &format!("{{\"pad\": \"{pad}\", "), 1));
+    let run =
+        shell(&site, &[], &format!("$P decide --policies . --ledger {LEDGER} {}", "large.json ".repeat(REQUESTS)));
+    // The policy has not the memory for one, which is recorded like anything else.
+    assert_eq!(run.code, 23, "{}{}", run.stdout, run.stderr);
+    let bytes = fs::metadata(site.path().join(LEDGER)).unwrap().len();
+    assert!(bytes > 30_000_000 * REQUESTS as u64, "{bytes}");
+    // In KiB, of address space: what is read at once does not fit.
+    let run = shell(&site, &[], &format!("ulimit -v 400000; $P ledger verify {LEDGER}"));
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+}
+
 #[test]
 fn a_ledger_in_the_environment_gives_way_to_one_that_is_named() {
     let site = site();

@@ -11,6 +11,7 @@
 
 mod accounted;
 mod author;
+mod damaged;
 mod decide;
 mod evading;
 mod host;

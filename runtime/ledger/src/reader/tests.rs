@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use jiff::Timestamp;
 
 use super::*;
-use crate::store::{Idempotency, Totals};
+use crate::store::{Idempotency, Payloads, Totals};
 use crate::{Body, ErasedPart, ErasureReason, Event, Ledger, LedgerOptions, RequestErased, Time};
 
 /// Readers of a file whose key is rotated between two questions of one of them.
@@ -65,7 +65,7 @@ impl ReadStore for Store {
         has_blob(sha256: &Sha256) -> bool;
         blob_digests(from: u64, limit: u64) -> Vec<(u64, Sha256)>;
         payload(index: u64, role: Role) -> Option<StoredPayload>;
-        payloads(range: Range<u64>) -> Vec<(u64, Role, StoredPayload)>;
+        payloads(range: Range<u64>, enough: u64) -> Payloads;
         idempotency(key: &Sha256) -> Option<(u64, Idempotency)>;
         idempotencies(range: Range<u64>) -> Vec<(u64, Idempotency)>;
         decisions(range: Range<u64>) -> Vec<ListedDecision>;

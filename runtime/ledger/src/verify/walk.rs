@@ -12,8 +12,10 @@ use crate::store::sqlite::{Account, PageReport};
 use crate::store::{ReadStore, Role, Totals};
 use crate::{Edge, Sha256, VerifierKey, leaf_hash, node_position, nodes_of};
 
-/// Events that are in memory at once.
+/// Most events that are read at once.
 const CHUNK: u64 = 128;
+/// Fewer are, where their requests and decisions have so many bytes. As many again wait for each thread that compares.
+const CHUNK_BYTES: u64 = 4 << 20;
 const PANICKED: &str = "comparing them ended with a panic";
 /// Most threads that compare events with what is stored beside them: one that reads has no more for them to do.
 const MAX_JUDGES: usize = 4;
@@ -60,8 +62,7 @@ impl<'s, 'f> Walk<'s, 'f> {
             let mut start = 0;
             // Where there is an account, whoever called starts anew without it and finds all.
             while start < size && (self.account.is_none() || self.all.0.is_sound()) {
-                let end = size.min(start.saturating_add(CHUNK));
-                let items = self.chunk(start..end, &mut edge, &mut signed);
+                let (items, end) = self.chunk(start..size.min(start.saturating_add(CHUNK)), &mut edge, &mut signed);
                 if let Err(TrySendError::Full(items) | TrySendError::Disconnected(items)) = send.try_send(items) {
                     // As in the other threads: whatever happens while an event is read is a problem of the ledger.
                     let judge = AssertUnwindSafe(|| self.judged.judge(items));
@@ -106,30 +107,35 @@ impl<'s, 'f> Walk<'s, 'f> {
         report
     }
 
-    /// Reads a range of events and what is beside them, and compares the tree.
-    fn chunk(&mut self, range: Range<u64>, edge: &mut Edge, signed: &mut Signed) -> Vec<Item> {
+    /// Reads events of a range and what is beside them, and compares the tree. With where it came to.
+    fn chunk(&mut self, range: Range<u64>, edge: &mut Edge, signed: &mut Signed) -> (Vec<Item>, u64) {
         let mut items = Vec::new();
+        let payloads = match &mut self.account {
+            Some(account) => account.payloads(range.clone(), CHUNK_BYTES),
+            None => self.store.payloads(range.clone(), CHUNK_BYTES),
+        };
+        let payloads = self.all.read(&format!("events {} to {}", range.start, range.end - 1), payloads);
+        let range = range.start..payloads.end(&range);
+        let end = range.end;
         let at = format!("events {} to {}", range.start, range.end - 1);
         let nodes = nodes_of(range.start)..nodes_of(range.end);
         let (store, rows) = (&mut *self.store, range.clone());
-        let (events, payloads, decisions, keys, nodes) = match &mut self.account {
+        let (events, decisions, keys, nodes) = match &mut self.account {
             Some(account) => (
                 account.events(rows.clone()),
-                account.payloads(rows.clone()),
                 account.decisions(rows.clone()),
                 account.idempotencies(rows),
                 account.nodes(nodes),
             ),
             None => (
                 store.events(rows.clone()),
-                store.payloads(rows.clone()),
                 store.decisions(rows.clone()),
                 store.idempotencies(rows),
                 store.nodes(nodes),
             ),
         };
         let events = self.all.read(&at, events);
-        let mut payloads = self.all.read(&at, payloads).into_iter().peekable();
+        let mut payloads = payloads.into_rows().into_iter().peekable();
         let mut decisions = self.all.read(&at, decisions).into_iter().peekable();
         let mut keys = self.all.read(&at, keys).into_iter().peekable();
         let mut nodes = self.all.read(&at, nodes).into_iter().peekable();
@@ -173,7 +179,7 @@ impl<'s, 'f> Walk<'s, 'f> {
         {
             self.all.add(ProblemCode::Index, at, "rows are out of order, or of no event");
         }
-        items
+        (items, end)
     }
 
     fn erasures(&mut self) {

@@ -1,5 +1,6 @@
 //! What every store must do; run for each.
 
+use std::ops::Range;
 use std::sync::Barrier;
 
 use jiff::Timestamp;
@@ -10,7 +11,7 @@ use portcullis_ledger::{
     verify_consistency, verify_inclusion,
 };
 
-use crate::sample::{activation, decision, decision_on, erasure, id, keyed, moment};
+use crate::sample::{activation, decided, decision, decision_on, erasure, id, keyed, moment, recorded, set_of};
 
 /// A ledger that can be closed and opened again.
 pub trait Place: Sync {
@@ -27,8 +28,9 @@ pub trait Place: Sync {
 
 pub fn all(make: &dyn Fn() -> Box<dyn Place>) {
     type Check = fn(&dyn Place);
-    let checks: [(&str, Check); 10] = [
+    let checks: [(&str, Check); 11] = [
         ("appends and reads", appends_and_reads),
+        ("payloads", payloads_in_pieces),
         ("idempotency", idempotency),
         ("history", history),
         ("expected history", expected_history),
@@ -99,6 +101,41 @@ fn appends_and_reads(place: &dyn Place) {
     assert!(matches!(reader.prove_inclusion(40, 40), Err(StoreError::Refused { .. })));
     assert_eq!(index(ledger.append(decision(40))), 40);
     assert_eq!(stored(), 41, "what was just appended can be proven by whoever reads the store");
+}
+
+/// Whoever reads everything has so many bytes at once as it asked for, and one event's more.
+fn payloads_in_pieces(place: &dyn Place) {
+    const EVENTS: u64 = 12;
+    let ledger = place.open().unwrap();
+    index(ledger.append(activation(0)));
+    for n in 1..EVENTS {
+        let pad = if n == 5 { 100_000 } else { 250 };
+        index(ledger.append(recorded(n, &decided(n, "deploy", &set_of(1), pad))));
+    }
+    index(ledger.append(erasure(EVENTS, id(5), 5, &[ErasedPart::Request])));
+    let reader = ledger.reader().unwrap();
+    let read = |range: Range<u64>, enough| reader.with(|store| store.payloads(range.clone(), enough)).unwrap();
+    let all = read(0..EVENTS + 1, u64::MAX >> 1).into_rows();
+    assert_eq!(all.len(), 2 * usize::try_from(EVENTS - 1).unwrap());
+    let bytes = |payload: &StoredPayload| match payload {
+        StoredPayload::Present(payload) => payload.bytes.len() as u64,
+        StoredPayload::Erased { bytes } => *bytes as u64,
+    };
+    for enough in [1, 1_000, 3_000, 50_000, 1_000_000] {
+        let (mut start, mut found) = (0, Vec::new());
+        while start <= EVENTS {
+            let piece = read(start..EVENTS + 1, enough);
+            let end = piece.end(&(start..EVENTS + 1));
+            let piece = piece.into_rows();
+            assert!(piece.iter().all(|(index, ..)| (start..end).contains(index)), "{start} to {end}");
+            let before_last = piece.iter().filter(|(index, ..)| index + 1 < end);
+            assert!(before_last.map(|(.., payload)| bytes(payload)).sum::<u64>() <= enough, "{start} to {end}");
+            assert!(end > start);
+            found.extend(piece);
+            start = end;
+        }
+        assert!(found == all, "in pieces of {enough} bytes: {} rows of {}", found.len(), all.len());
+    }
 }
 
 fn idempotency(place: &dyn Place) {

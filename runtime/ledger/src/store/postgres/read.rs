@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::super::filter::{Conditions, Parameter, history_of, index_of, number_of, outcome_of, time_of};
 use super::super::{
-    DecisionRow, EventRow, HistoryAnswer, HistoryQuery, Idempotency, Identity, ListFilter, ListedDecision, ReadStore,
-    Role, StoredPayload, Totals, going_back, payload_of, payload_place,
+    DecisionRow, EventRow, HistoryAnswer, HistoryQuery, Idempotency, Identity, ListFilter, ListedDecision, Payloads,
+    ReadStore, Role, StoredPayload, Totals, going_back, payload_of, payload_place,
 };
 use super::client::{ANSWER, Failure, LONG_ANSWER};
 use super::{Postgres, failed, get};
@@ -117,10 +117,17 @@ impl ReadStore for Postgres {
         Ok(rows.into_iter().next().map(|(_, _, payload)| payload))
     }
 
-    fn payloads(&mut self, range: Range<u64>) -> Result<Vec<(u64, Role, StoredPayload)>, StoreError> {
-        let text = "SELECT no, erased, salt, bytes FROM payloads WHERE no >= $1 AND no < $2 ORDER BY no";
+    fn payloads(&mut self, range: Range<u64>, enough: u64) -> Result<Payloads, StoreError> {
+        // `before`: the bytes of the events before it.
+        let text = "SELECT no, erased, salt, bytes FROM (\
+                      SELECT no, erased, salt, bytes, sum(octet_length(bytes)) OVER ( \
+                        ORDER BY no / 2 RANGE UNBOUNDED PRECEDING EXCLUDE GROUP) AS before \
+                      FROM payloads WHERE no >= $1 AND no < $2) AS sizes \
+                    WHERE coalesce(before, 0) < $3 ORDER BY no";
         let (from, to) = (number_of(range.start).saturating_mul(2), number_of(range.end).saturating_mul(2));
-        self.many(text, &[&from, &to], stored_payload)
+        let mut found = Payloads::up_to(enough);
+        self.many(text, &[&from, &to, &number_of(enough)], stored_payload)?.into_iter().for_each(|row| found.add(row));
+        Ok(found)
     }
 
     fn idempotency(&mut self, key: &Sha256) -> Result<Option<(u64, Idempotency)>, StoreError> {

@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::super::filter::{Conditions, Parameter, history_of, index_of, number_of, outcome_of, time_of};
 use super::super::{
-    DecisionRow, EventRow, HistoryAnswer, HistoryQuery, Idempotency, Identity, ListFilter, ListedDecision, ReadStore,
-    Role, StoredPayload, Totals, going_back,
+    DecisionRow, EventRow, HistoryAnswer, HistoryQuery, Idempotency, Identity, ListFilter, ListedDecision, Payloads,
+    ReadStore, Role, StoredPayload, Totals, going_back,
 };
 use super::{META_KEY, META_ORIGIN, Sqlite, failed};
 use crate::store_error::StoreError;
@@ -121,14 +121,23 @@ impl ReadStore for Sqlite {
         Ok(found.into_iter().next().map(|(_, _, payload)| payload))
     }
 
-    fn payloads(&mut self, range: Range<u64>) -> Result<Vec<(u64, Role, StoredPayload)>, StoreError> {
+    fn payloads(&mut self, range: Range<u64>, enough: u64) -> Result<Payloads, StoreError> {
+        const PHASE: &str = "reading payloads";
         let (from, to) = bounds(&range);
-        self.many(
-            "SELECT no, erased, salt, bytes FROM payloads WHERE no >= ?1 AND no < ?2 ORDER BY no",
-            (from.saturating_mul(2), to.saturating_mul(2)),
-            "reading payloads",
-            stored_payload,
-        )
+        let mut statement = self
+            .db
+            .prepare_cached("SELECT no, erased, salt, bytes FROM payloads WHERE no >= ?1 AND no < ?2 ORDER BY no")
+            .map_err(failed(PHASE))?;
+        let mut rows = statement.query((from.saturating_mul(2), to.saturating_mul(2))).map_err(failed(PHASE))?;
+        let mut found = Payloads::up_to(enough);
+        while let Some(row) = rows.next().map_err(failed(PHASE))? {
+            // SQLite reads the bytes of a row only where they are asked for.
+            if found.end_before(get(row, 0)?) {
+                break;
+            }
+            found.add(stored_payload(row)?);
+        }
+        Ok(found)
     }
 
     fn idempotency(&mut self, key: &Sha256) -> Result<Option<(u64, Idempotency)>, StoreError> {

@@ -8,9 +8,7 @@ use uuid::Uuid;
 use super::record::Column;
 use super::{Account, table};
 use crate::store::filter::{index_of, number_of, outcome_of, time_of};
-use crate::store::{
-    DecisionRow, EventRow, Idempotency, ListedDecision, Role, StoredPayload, payload_of, payload_place,
-};
+use crate::store::{DecisionRow, EventRow, Idempotency, ListedDecision, Payloads, payload_of, payload_place};
 use crate::store_error::StoreError;
 
 /// Longest record that SQLite keeps. Of a longer one, which it did not write, the end is missing here.
@@ -41,14 +39,23 @@ impl Account {
         })
     }
 
-    pub(crate) fn payloads(&mut self, range: Range<u64>) -> Result<Vec<(u64, Role, StoredPayload)>, StoreError> {
-        self.rows("payloads", number_of(range.end).saturating_mul(2), |no, columns| match columns {
-            [_, Column::Integer(erased), Column::Blob(salt), Column::Blob(bytes)] => {
-                let (index, role) = payload_place(no)?;
-                Ok((index, role, payload_of(index, *erased, exactly(salt)?, bytes.to_vec())?))
+    pub(crate) fn payloads(&mut self, range: Range<u64>, enough: u64) -> Result<Payloads, StoreError> {
+        let mut found = Payloads::up_to(enough);
+        for index in range {
+            let end = number_of(index.saturating_add(1)).saturating_mul(2);
+            let rows = self.rows("payloads", end, |no, columns| match columns {
+                [_, Column::Integer(erased), Column::Blob(salt), Column::Blob(bytes)] => {
+                    let (index, role) = payload_place(no)?;
+                    Ok((index, role, payload_of(index, *erased, exactly(salt)?, bytes.to_vec())?))
+                }
+                _ => Err(malformed("payload", no)),
+            })?;
+            rows.into_iter().for_each(|row| found.add(row));
+            if found.are_enough() {
+                break;
             }
-            _ => Err(malformed("payload", no)),
-        })
+        }
+        Ok(found)
     }
 
     pub(crate) fn idempotencies(&mut self, range: Range<u64>) -> Result<Vec<(u64, Idempotency)>, StoreError> {
