@@ -114,7 +114,7 @@ impl<'s, 'f> Walk<'s, 'f> {
             Some(account) => account.payloads(range.clone(), CHUNK_BYTES),
             None => self.store.payloads(range.clone(), CHUNK_BYTES),
         };
-        let payloads = self.all.read(&format!("events {} to {}", range.start, range.end - 1), payloads);
+        let payloads = self.all.read(format!("events {} to {}", range.start, range.end - 1), payloads);
         let range = range.start..payloads.end(&range);
         let end = range.end;
         let at = format!("events {} to {}", range.start, range.end - 1);
