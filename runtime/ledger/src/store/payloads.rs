@@ -20,9 +20,16 @@ impl Payloads {
         Payloads { rows: Vec::new(), bytes: 0, enough }
     }
 
-    pub(crate) fn add(&mut self, (index, role, payload): (u64, Role, StoredPayload)) {
-        self.bytes = self.bytes.saturating_add(u64::try_from(payload.len()).unwrap_or(u64::MAX));
-        self.rows.push((index, role, payload));
+    /// # Errors
+    /// They do not come in order: a damaged tree may give the same ones again and again.
+    pub(crate) fn add(&mut self, row: (u64, Role, StoredPayload)) -> Result<(), StoreError> {
+        let place = |row: &(u64, Role, StoredPayload)| (row.0, row.1.number());
+        if self.rows.last().is_some_and(|last| place(last) >= place(&row)) {
+            return Err(StoreError::damaged(format!("the payloads of event {} are out of order", row.0)));
+        }
+        self.bytes = self.bytes.saturating_add(u64::try_from(row.2.len()).unwrap_or(u64::MAX));
+        self.rows.push(row);
+        Ok(())
     }
 
     /// Whether those of further events are for later.
@@ -48,6 +55,12 @@ impl Payloads {
         }
     }
 
+    /// How many bytes they have.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Index, role and what is there.
     #[must_use]
     pub fn into_rows(self) -> Vec<(u64, Role, StoredPayload)> {
@@ -68,5 +81,25 @@ pub(super) fn payload_of(index: u64, erased: i64, salt: [u8; 32], bytes: Vec<u8>
         1 if salt == [0; 32] && bytes.iter().all(|byte| *byte == 0) => Ok(StoredPayload::Erased { bytes: bytes.len() }),
         1 => Err(StoreError::damaged(format!("an erased payload of event {index} is not all zeros"))),
         other => Err(StoreError::damaged(format!("a payload of event {index} is marked {other}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_go_back_are_refused() {
+        let row = |index, role| (index, role, StoredPayload::Erased { bytes: 10 });
+        let mut payloads = Payloads::up_to(15);
+        assert_eq!((payloads.end_before(0), payloads.end(&(0..9))), (false, 9));
+        payloads.add(row(3, Role::Request)).unwrap();
+        assert!(payloads.add(row(3, Role::Request)).is_err(), "the same again");
+        assert!(payloads.add(row(2, Role::Decision)).is_err(), "of an earlier event");
+        assert!(!payloads.are_enough());
+        payloads.add(row(3, Role::Decision)).unwrap();
+        assert_eq!((payloads.bytes(), payloads.are_enough(), payloads.end(&(0..9))), (20, true, 4));
+        assert_eq!((payloads.end_before(7), payloads.end_before(8)), (false, true));
+        assert_eq!(payloads.into_rows().len(), 2);
     }
 }

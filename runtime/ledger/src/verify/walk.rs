@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 
@@ -14,8 +15,10 @@ use crate::{Edge, Sha256, VerifierKey, leaf_hash, node_position, nodes_of};
 
 /// Most events that are read at once.
 const CHUNK: u64 = 128;
-/// Fewer are, where their requests and decisions have so many bytes. As many again wait for each thread that compares.
+/// Fewer are, where their requests and decisions have so many bytes.
 const CHUNK_BYTES: u64 = 4 << 20;
+/// Most bytes of those that other threads are to compare; one event's may be more.
+const WAITING_BYTES: u64 = 16 << 20;
 const PANICKED: &str = "comparing them ended with a panic";
 /// Most threads that compare events with what is stored beside them: one that reads has no more for them to do.
 const MAX_JUDGES: usize = 4;
@@ -49,21 +52,37 @@ impl<'s, 'f> Walk<'s, 'f> {
         // Other threads compare what is read; while they are behind, this one does.
         let judges =
             std::thread::available_parallelism().map_or(1, |all| all.get().saturating_sub(1).clamp(1, MAX_JUDGES));
+        let waiting = AtomicU64::new(0);
         let judged = std::thread::scope(|scope| {
-            let (send, receive) = sync_channel::<Vec<Item>>(judges);
+            let (send, receive) = sync_channel::<(Vec<Item>, u64)>(judges);
             let receive = Arc::new(Mutex::new(receive));
             let judges: Vec<_> = (0..judges)
                 .map(|_| {
-                    let receive = Arc::clone(&receive);
-                    scope.spawn(move || Judged::of(std::iter::from_fn(|| receive.lock().ok()?.recv().ok())))
+                    let (receive, waiting, mut done) = (Arc::clone(&receive), &waiting, 0);
+                    scope.spawn(move || {
+                        Judged::of(std::iter::from_fn(|| {
+                            waiting.fetch_sub(done, Ordering::Relaxed);
+                            let (items, bytes) = receive.lock().ok()?.recv().ok()?;
+                            done = bytes;
+                            Some(items)
+                        }))
+                    })
                 })
                 .collect();
             drop(receive);
             let mut start = 0;
             // Where there is an account, whoever called starts anew without it and finds all.
             while start < size && (self.account.is_none() || self.all.0.is_sound()) {
-                let (items, end) = self.chunk(start..size.min(start.saturating_add(CHUNK)), &mut edge, &mut signed);
-                if let Err(TrySendError::Full(items) | TrySendError::Disconnected(items)) = send.try_send(items) {
+                let (items, bytes, end) =
+                    self.chunk(start..size.min(start.saturating_add(CHUNK)), &mut edge, &mut signed);
+                let before = waiting.fetch_add(bytes, Ordering::Relaxed);
+                let sent = if before > 0 && before.saturating_add(bytes) > WAITING_BYTES {
+                    Err(TrySendError::Full((items, bytes)))
+                } else {
+                    send.try_send((items, bytes))
+                };
+                if let Err(TrySendError::Full((items, _)) | TrySendError::Disconnected((items, _))) = sent {
+                    waiting.fetch_sub(bytes, Ordering::Relaxed);
                     // As in the other threads: whatever happens while an event is read is a problem of the ledger.
                     let judge = AssertUnwindSafe(|| self.judged.judge(items));
                     if std::panic::catch_unwind(judge).is_err() {
@@ -107,8 +126,9 @@ impl<'s, 'f> Walk<'s, 'f> {
         report
     }
 
-    /// Reads events of a range and what is beside them, and compares the tree. With where it came to.
-    fn chunk(&mut self, range: Range<u64>, edge: &mut Edge, signed: &mut Signed) -> (Vec<Item>, u64) {
+    /// Reads events of a range and what is beside them, and compares the tree. With the bytes of their
+    /// payloads, and with where it came to.
+    fn chunk(&mut self, range: Range<u64>, edge: &mut Edge, signed: &mut Signed) -> (Vec<Item>, u64, u64) {
         let mut items = Vec::new();
         let payloads = match &mut self.account {
             Some(account) => account.payloads(range.clone(), CHUNK_BYTES),
@@ -116,7 +136,7 @@ impl<'s, 'f> Walk<'s, 'f> {
         };
         let payloads = self.all.read(format!("events {} to {}", range.start, range.end - 1), payloads);
         let range = range.start..payloads.end(&range);
-        let end = range.end;
+        let (bytes, end) = (payloads.bytes(), range.end);
         let at = format!("events {} to {}", range.start, range.end - 1);
         let nodes = nodes_of(range.start)..nodes_of(range.end);
         let (store, rows) = (&mut *self.store, range.clone());
@@ -179,7 +199,7 @@ impl<'s, 'f> Walk<'s, 'f> {
         {
             self.all.add(ProblemCode::Index, at, "rows are out of order, or of no event");
         }
-        (items, end)
+        (items, bytes, end)
     }
 
     fn erasures(&mut self) {

@@ -118,15 +118,16 @@ impl ReadStore for Postgres {
     }
 
     fn payloads(&mut self, range: Range<u64>, enough: u64) -> Result<Payloads, StoreError> {
-        // `before`: the bytes of the events before it.
+        // `before`: the bytes of the events before it. (With EXCLUDE GROUP, each row would sum them anew.)
         let text = "SELECT no, erased, salt, bytes FROM (\
-                      SELECT no, erased, salt, bytes, sum(octet_length(bytes)) OVER ( \
-                        ORDER BY no / 2 RANGE UNBOUNDED PRECEDING EXCLUDE GROUP) AS before \
+                      SELECT no, erased, salt, bytes, sum(octet_length(bytes)) OVER (ORDER BY no / 2) \
+                        - sum(octet_length(bytes)) OVER (PARTITION BY no / 2) AS before \
                       FROM payloads WHERE no >= $1 AND no < $2) AS sizes \
-                    WHERE coalesce(before, 0) < $3 ORDER BY no";
+                    WHERE before < $3 ORDER BY no";
         let (from, to) = (number_of(range.start).saturating_mul(2), number_of(range.end).saturating_mul(2));
         let mut found = Payloads::up_to(enough);
-        self.many(text, &[&from, &to, &number_of(enough)], stored_payload)?.into_iter().for_each(|row| found.add(row));
+        let rows = self.many(text, &[&from, &to, &number_of(enough)], stored_payload)?;
+        rows.into_iter().try_for_each(|row| found.add(row))?;
         Ok(found)
     }
 

@@ -135,7 +135,7 @@ impl ReadStore for Sqlite {
             if found.end_before(get(row, 0)?) {
                 break;
             }
-            found.add(stored_payload(row)?);
+            found.add(stored_payload(row)?)?;
         }
         Ok(found)
     }

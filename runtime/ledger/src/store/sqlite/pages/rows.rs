@@ -17,7 +17,7 @@ const MAX_RECORD_BYTES: usize = 1_000_000_000;
 /// As [`ReadStore`](crate::store::ReadStore) has them, for one range after the other.
 impl Account {
     pub(crate) fn events(&mut self, range: Range<u64>) -> Result<Vec<(u64, EventRow)>, StoreError> {
-        self.rows("events", number_of(range.end), |no, columns| match columns {
+        self.rows("events", numbers(&range), |no, columns| match columns {
             [_, Column::Blob(id), Column::Text(kind), Column::Integer(time), Column::Blob(leaf)] => {
                 let event = EventRow {
                     id: Uuid::from_bytes(exactly(id)?),
@@ -33,7 +33,7 @@ impl Account {
     }
 
     pub(crate) fn nodes(&mut self, range: Range<u64>) -> Result<Vec<(u64, Sha256)>, StoreError> {
-        self.rows("nodes", number_of(range.end), |no, columns| match columns {
+        self.rows("nodes", numbers(&range), |no, columns| match columns {
             [_, Column::Blob(hash)] => Ok((index_of(no)?, Sha256::from_bytes(exactly(hash)?))),
             _ => Err(malformed("node", no)),
         })
@@ -42,15 +42,15 @@ impl Account {
     pub(crate) fn payloads(&mut self, range: Range<u64>, enough: u64) -> Result<Payloads, StoreError> {
         let mut found = Payloads::up_to(enough);
         for index in range {
-            let end = number_of(index.saturating_add(1)).saturating_mul(2);
-            let rows = self.rows("payloads", end, |no, columns| match columns {
+            let first = number_of(index).saturating_mul(2);
+            let rows = self.rows("payloads", first..first.saturating_add(2), |no, columns| match columns {
                 [_, Column::Integer(erased), Column::Blob(salt), Column::Blob(bytes)] => {
                     let (index, role) = payload_place(no)?;
                     Ok((index, role, payload_of(index, *erased, exactly(salt)?, bytes.to_vec())?))
                 }
                 _ => Err(malformed("payload", no)),
             })?;
-            rows.into_iter().for_each(|row| found.add(row));
+            rows.into_iter().try_for_each(|row| found.add(row))?;
             if found.are_enough() {
                 break;
             }
@@ -59,7 +59,7 @@ impl Account {
     }
 
     pub(crate) fn idempotencies(&mut self, range: Range<u64>) -> Result<Vec<(u64, Idempotency)>, StoreError> {
-        self.rows("idempotency", number_of(range.end), |no, columns| match columns {
+        self.rows("idempotency", numbers(&range), |no, columns| match columns {
             [_, Column::Blob(key), Column::Blob(request)] => {
                 let (key, request) = (Sha256::from_bytes(exactly(key)?), Sha256::from_bytes(exactly(request)?));
                 Ok((index_of(no)?, Idempotency { key, request }))
@@ -69,7 +69,7 @@ impl Account {
     }
 
     pub(crate) fn decisions(&mut self, range: Range<u64>) -> Result<Vec<ListedDecision>, StoreError> {
-        self.rows("decisions", number_of(range.end), |no, columns| match columns {
+        self.rows("decisions", numbers(&range), |no, columns| match columns {
             [
                 _,
                 Column::Integer(time),
@@ -91,16 +91,20 @@ impl Account {
         })
     }
 
-    /// The rows up to a number.
+    /// The rows of a range of numbers, and those before it that are left.
     fn rows<T>(
         &mut self,
         name: &str,
-        end: i64,
+        range: Range<i64>,
         mut read: impl FnMut(i64, &[Column<'_>]) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
         let mut found = Vec::new();
         let Some(table) = table(name) else { return Ok(found) };
-        while self.peek(table).is_some_and(|next| next < end) {
+        let most = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
+        while self.peek(table).is_some_and(|next| next < range.end) {
+            if found.len() >= most {
+                return Err(StoreError::damaged(format!("{name} has more rows than numbers for them")));
+            }
             // What is malformed is passed over, and a problem of its page: what is read then may be of a later range.
             let row = self.take(table, MAX_RECORD_BYTES, |row, columns| {
                 read(row.ok_or_else(|| StoreError::damaged("a row has no number"))?, columns)
@@ -109,6 +113,10 @@ impl Account {
         }
         Ok(found)
     }
+}
+
+fn numbers(range: &Range<u64>) -> Range<i64> {
+    number_of(range.start)..number_of(range.end)
 }
 
 fn exactly<const N: usize>(bytes: &[u8]) -> Result<[u8; N], StoreError> {
