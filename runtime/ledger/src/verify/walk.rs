@@ -126,8 +126,8 @@ impl<'s, 'f> Walk<'s, 'f> {
         report
     }
 
-    /// Reads events of a range and what is beside them, and compares the tree. With the bytes of their
-    /// payloads, and with where it came to.
+    /// Reads events of a range and what is beside them, and compares the tree. Gives them, the bytes of their
+    /// payloads, and where it came to.
     fn chunk(&mut self, range: Range<u64>, edge: &mut Edge, signed: &mut Signed) -> (Vec<Item>, u64, u64) {
         let mut items = Vec::new();
         let payloads = match &mut self.account {
